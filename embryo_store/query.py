@@ -1,0 +1,358 @@
+"""Questions to a results store, answered in NumPy: the public Python API, and all that the app asks.
+
+Every answer is a frozen record of arrays; no connection, cursor or DuckDB type leaves this module.
+The SQL (``sql.py``) reads the documented views and tables alone, so a SQL user can ask the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from embryo_store import sql
+from embryo_store.answers import (
+    AttentionAt,
+    AttentionSentence,
+    Biography,
+    Birth,
+    Coverage,
+    Curve,
+    FactDynamics,
+    FactsAtStep,
+    Floats,
+    Grouping,
+    HeadFilm,
+    HeadStatistic,
+    Ints,
+    LedgerEntry,
+    RelationCard,
+    RunCard,
+    Table,
+)
+from embryo_store.open import reading
+
+__all__ = [
+    "AttentionAt",
+    "AttentionSentence",
+    "Biography",
+    "Birth",
+    "Coverage",
+    "Curve",
+    "FactDynamics",
+    "FactsAtStep",
+    "Floats",
+    "Grouping",
+    "HeadFilm",
+    "HeadStatistic",
+    "Ints",
+    "LedgerEntry",
+    "Reader",
+    "RelationCard",
+    "RunCard",
+    "Table",
+    "read",
+]
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+class Reader:
+    """Answers questions over one short, read-only, locked-down connection. Made by ``read``."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Takes a connection that someone else closes."""
+        self._connection = connection
+
+    def runs(self) -> tuple[RunCard, ...]:
+        """Every run of the store, by name."""
+        rows = self._connection.execute(sql.RUNS).fetchall()
+        return tuple(
+            RunCard(*(*card, json.loads(recipe), corpus, source, _ints(steps)))
+            for *card, recipe, corpus, source, steps in rows
+        )
+
+    def coverage(self) -> tuple[Coverage, ...]:
+        """What is evaluated, by run and task."""
+        return tuple(Coverage(*row) for row in self._connection.execute(sql.COVERAGE).fetchall())
+
+    def curves(
+        self,
+        task: str,
+        metric: str | None = None,
+        *,
+        runs: Sequence[str] | None = None,
+        dataset: str | None = None,
+        protocol: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> tuple[Curve, ...]:
+        """The curves of a task, narrowed by what is given; ordered by run, dataset, metric, label."""
+        where, values = _where(
+            {
+                "task": task,
+                "metric": metric,
+                "run": runs,
+                "dataset": dataset,
+                "protocol": protocol,
+                "label": labels,
+            }
+        )
+        return self._curves(sql.CURVES.format(where=where), values)
+
+    def word_curves(
+        self,
+        task: str,
+        grouping: Grouping,
+        *,
+        runs: Sequence[str] | None = None,
+        dataset: str | None = None,
+        rescaled: bool = False,
+    ) -> tuple[Curve, ...]:
+        """Accuracy by tag or group of tags (tables 3, 4); ``rescaled``: over its last value (section 3)."""
+        where, values = _where({"task": task, "grouping": grouping, "run": runs, "dataset": dataset})
+        view = "word_curve_rescaled" if rescaled else "word_curve"
+        return self._curves(sql.WORD_CURVES.format(view=view, where=where), values)
+
+    def births(
+        self,
+        task: str,
+        grouping: Grouping,
+        *,
+        runs: Sequence[str] | None = None,
+        dataset: str | None = None,
+        fraction: float = 0.5,
+    ) -> tuple[Birth, ...]:
+        """When each tag or group first reached ``fraction`` of its last value; earliest first.
+
+        Raises ValueError for a fraction that is no whole percent from 0.01 to 1.
+        """
+        percent = round(fraction * 100)
+        if not 1 <= percent <= 100 or abs(fraction * 100 - percent) > 1e-9:
+            raise ValueError(f"fraction must be a whole percent from 0.01 to 1, not {fraction}")
+        where, values = _where(
+            {"task": task, "grouping": grouping, "run": runs, "dataset": dataset, "percent": percent}
+        )
+        rows = self._connection.execute(sql.BIRTHS.format(where=where), values).fetchall()
+        return tuple(
+            Birth(run, label, step, after, _number(final), percent / 100, n)
+            for run, label, step, after, final, n in rows
+        )
+
+    def relations(self) -> tuple[RelationCard, ...]:
+        """Every relation, and how many of its facts were answered at the last evaluated step."""
+        return tuple(RelationCard(*row) for row in self._connection.execute(sql.RELATIONS).fetchall())
+
+    def facts_at(
+        self, run: str, step: int, relation: str, *, dataset: str | None = None, top: int = 5
+    ) -> FactsAtStep | None:
+        """The facts of a relation at a step or, where it was not evaluated, the nearest earlier one.
+
+        None where there is no earlier one either. ``top`` predictions a fact, ten at most.
+        """
+        shown = self._connection.execute(sql.LAMA_SHOWN, [run, relation, step, dataset]).fetchone()
+        if shown is None:
+            return None
+        dataset, seed, shown_step = shown
+        rows = self._columns(sql.FACTS_AT, [top, top, run, shown_step, dataset, seed, relation])
+        return FactsAtStep(
+            run=run,
+            step=shown_step,
+            relation=relation,
+            fact_id=_ints(rows["fact_id"]),
+            subject=tuple(rows["subject"]),
+            object=tuple(rows["object"]),
+            gold_rank=_ints(rows["gold_rank"]),
+            gold_logp=_floats(rows["gold_logp"]),
+            tokens=self._words_of(run, _stacked(rows["tokens"])),
+            logps=_stacked(rows["logps"]).astype(np.float64),
+        )
+
+    def biography(self, run: str, fact_id: int, *, top: int = 5) -> Biography | None:
+        """One fact over all steps of a run (table 9); None where the store has no answer to it."""
+        fact = self._connection.execute(sql.FACT, [run, fact_id]).fetchone()
+        if fact is None:
+            return None
+        dataset, seed, relation, template, subject, object_ = fact
+        rows = self._columns(sql.BIOGRAPHY, [top, top, run, fact_id, dataset, seed])
+        echoes = rows["echo"].tolist()
+        listed = [echo for echo in echoes if echo is not None]
+        words = iter(self._words_of(run, listed))
+        return Biography(
+            run=run,
+            fact_id=fact_id,
+            relation=relation,
+            template=template,
+            subject=subject,
+            object=object_,
+            step=_ints(rows["step"]),
+            gold_rank=_ints(rows["gold_rank"]),
+            gold_logp=_floats(rows["gold_logp"]),
+            tokens=self._words_of(run, _stacked(rows["tokens"])),
+            logps=_stacked(rows["logps"]).astype(np.float64),
+            echo=tuple(None if echo is None else " ".join(next(words)) for echo in echoes),
+        )
+
+    def ledger(
+        self, run: str, step_a: int, step_b: int, *, relation: str | None = None
+    ) -> tuple[LedgerEntry, ...]:
+        """Facts whose answer turned right or wrong from one step to another, each with both answers.
+
+        A step that was not evaluated stands for the nearest earlier one that was.
+        """
+        turned: dict[LedgerEntry, None] = {}
+        for dataset, seed, a, b in self._connection.execute(
+            sql.LEDGER_SHOWN, [run, step_a, step_b]
+        ).fetchall():
+            values = {"run": run, "a": a, "b": b, "dataset": dataset, "seed": seed, "relation": relation}
+            rows = self._connection.execute(sql.LEDGER, values).fetchall()
+            turned |= {LedgerEntry(*row): None for row in rows}
+        return tuple(turned)
+
+    def fact_dynamics(self, run: str, relation: str) -> tuple[FactDynamics, ...]:
+        """How the answers to every fact of a relation behaved over the run."""
+        rows = self._connection.execute(sql.FACT_DYNAMICS, [run, relation]).fetchall()
+        return tuple(FactDynamics(*row) for row in rows)
+
+    def attention_sentences(self, run: str) -> tuple[AttentionSentence, ...]:
+        """The sentences of which a run's attention is stored."""
+        rows = self._connection.execute(sql.ATTENTION_SENTENCES, [run]).fetchall()
+        return tuple(
+            AttentionSentence(dataset, sentence_id, text, tuple(pieces))
+            for dataset, sentence_id, text, pieces in rows
+        )
+
+    def attention_at(
+        self, run: str, step: int, *, sentence_id: int = 0, dataset: str | None = None
+    ) -> AttentionAt | None:
+        """The maps of every head at a step or, without them, the nearest earlier one; None without any.
+
+        ``dataset``: the first by name, where it is not given.
+        """
+        shown = self._connection.execute(sql.ATTENTION_SHOWN, [run, step, dataset]).fetchone()
+        if shown is None:
+            return None
+        dataset, seed, shown_step = shown
+        rows = self._columns(sql.ATTENTION_AT, [run, shown_step, dataset, seed, sentence_id])
+        if not len(rows["size"]):
+            return None
+        size = int(rows["size"].max())
+        layers, heads = int(rows["layer"].max()), int(rows["head"].max())
+        maps = np.zeros((layers, heads, size, size), dtype=np.uint8)
+        maps[rows["layer"] - 1, rows["head"] - 1] = _maps(rows["map"], size)
+        return AttentionAt(run, shown_step, sentence_id, np.square(maps.astype(np.float32) / np.float32(255)))
+
+    def head_film(
+        self, run: str, layer: int, head: int, *, sentence_id: int = 0, dataset: str | None = None
+    ) -> HeadFilm:
+        """One head at every step that has it; no frames where there is none."""
+        values = {"run": run, "layer": layer, "head": head, "sentence_id": sentence_id, "dataset": dataset}
+        rows = self._columns(sql.HEAD_FILM, values)
+        size = int(rows["size"][-1]) if len(rows["size"]) else 0
+        return HeadFilm(run, sentence_id, layer, head, _ints(rows["step"]), _maps(rows["map"], size))
+
+    def head_statistic(self, run: str, metric: str) -> HeadStatistic:
+        """One number of every head at every step; layers and heads by position, from 1 at index 0."""
+        rows = self._columns(sql.HEAD_STATISTIC, [run, metric])
+        steps, place = np.unique(_ints(rows["step"]), return_inverse=True)
+        layer, head = _ints(rows["layer"]), _ints(rows["head"])
+        value = np.full((len(steps), layer.max(initial=0), head.max(initial=0)), np.nan)
+        value[place, layer - 1, head - 1] = _floats(rows["value"])
+        return HeadStatistic(run, metric, steps, value)
+
+    def head_statistics(self, run: str) -> tuple[str, ...]:
+        """The statistics that a run's heads have, by name."""
+        return tuple(name for (name,) in self._connection.execute(sql.HEAD_STATISTICS, [run]).fetchall())
+
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        limit: int | None = None,
+    ) -> Table:
+        """The answer to any SQL, as Python values; ``limit`` rows at most. Raises BadQuery, QueryTooLong."""
+        answer = self._connection.execute(query, parameters)
+        columns = tuple(column[0] for column in answer.description or ())
+        rows = answer.fetchall() if limit is None else answer.fetchmany(limit + 1)
+        return Table(columns, tuple(rows[:limit]), truncated=limit is not None and len(rows) > limit)
+
+    def arrays(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> Mapping[str, npt.NDArray[Any]]:
+        """The answer to any SQL as one array a column: fast for many rows. NULL is masked."""
+        return self._columns(query, parameters)
+
+    def _columns(self, query: str, values: Sequence[Any] | Mapping[str, Any]) -> Columns:
+        columns: Columns = self._connection.execute(query, values).fetchnumpy()
+        return columns
+
+    def _curves(self, query: str, values: Sequence[Any]) -> tuple[Curve, ...]:
+        rows = (column.tolist() for column in self._columns(query, values).values())
+        return tuple(_curve(*row) for row in zip(*rows, strict=True))
+
+    def _words_of(
+        self, run: str, ids: npt.NDArray[np.int64] | Sequence[Sequence[int]]
+    ) -> tuple[tuple[str, ...], ...]:
+        """Rows of token ids as rows of tokens; an id outside the vocabulary shows as ``#id``."""
+        wanted = sorted({int(token) for row in ids for token in row})
+        found = dict(self._connection.execute(sql.TOKENS, [run, wanted]).fetchall())
+        return tuple(tuple(found.get(int(token), f"#{token}") for token in row) for row in ids)
+
+
+@contextmanager
+def read(path: str | Path, *, timeout: float = 30.0, query_seconds: float = 60.0) -> Iterator[Reader]:
+    """Opens the store read-only for as long as the block lasts; keep it short: no writer comes in meanwhile.
+
+    ``timeout``: seconds to wait for a writer. ``query_seconds``: time for the block's queries together.
+    Raises StoreError of the kind that fits, also from within the block.
+    """
+    with reading(path, timeout=timeout, query_seconds=query_seconds) as connection:
+        yield Reader(connection)
+
+
+def _where(wanted: Mapping[str, object]) -> tuple[str, list[Any]]:
+    """A condition for what is not None: equal to a value, or among several."""
+    parts: list[str] = []
+    values: list[Any] = []
+    for column, value in wanted.items():
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            parts.append(f"{column} IN ({', '.join('?' * len(value))})" if value else "FALSE")
+            values += value
+        elif value is not None:
+            parts.append(f"{column} = ?")
+            values.append(value)
+    return " AND ".join(parts) or "TRUE", values
+
+
+def _curve(*row: Any) -> Curve:
+    *identity, steps, values, stderrs, n = row
+    # Sorting here is many times cheaper than three sorted lists in SQL.
+    order = np.argsort(steps, kind="stable")
+    return Curve(*(*identity, _ints(steps)[order], _floats(values)[order], _floats(stderrs)[order], n))
+
+
+def _ints(values: Any) -> Ints:
+    return np.asarray(values, dtype=np.int64)
+
+
+def _floats(values: Any) -> Floats:
+    return np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _stacked(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.stack(rows.tolist()) if len(rows) else np.empty((0, 0), dtype=np.int64)
+
+
+def _maps(blobs: npt.NDArray[Any], size: int) -> npt.NDArray[np.uint8]:
+    joined = np.frombuffer(b"".join(blobs.tolist()), dtype=np.uint8)
+    return joined.reshape(len(blobs), size, size)

@@ -1,0 +1,121 @@
+"""Whether an open file may be trusted to mean what it says: the schema it should have, and no impostors.
+
+A DuckDB file can hold macros under the names of built-in functions and views under the names of tables.
+Knows nothing of locks or of what is asked afterwards.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from embryo_store.errors import HostileStore, NewerSchema, NotAStore
+from embryo_store.schema import SCHEMA_VERSION, TABLES
+
+#: Qualified, and without an operator or function in them, so that no macro of the file can answer.
+FUNCTIONS_SQL = "SELECT function_name, internal FROM system.main.duckdb_functions()"
+TABLES_SQL = "SELECT schema_name, table_name, temporary FROM system.main.duckdb_tables()"
+VIEWS_SQL = "SELECT schema_name, view_name, internal FROM system.main.duckdb_views()"
+
+Stamp = tuple[int, ...]
+_vetted: dict[Path, Stamp] = {}
+
+
+def check(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    """Refuses what is no store of a schema that this version knows, and what bears false names.
+
+    Looked at once for every state of the file, as listing the functions costs more than most queries.
+    Raises NotAStore, NewerSchema, HostileStore.
+    """
+    stamp = _stamp(store)
+    if _vetted.get(store) == stamp:
+        return
+    _refuse_shadows(connection, store)
+    _refuse_other_schemas(connection, store)
+    _vetted[store] = stamp
+
+
+def forget(store: Path) -> None:
+    """Looks the file over again when it is next opened."""
+    _vetted.pop(store, None)
+
+
+def trust(store: Path) -> None:
+    """Takes the file as it lies for good: this process alone has written to it since it was looked at."""
+    _vetted[store] = _stamp(store)
+
+
+def _stamp(store: Path) -> Stamp:
+    numbers: list[int] = []
+    for path in (store, store.with_name(store.name + ".wal")):
+        try:
+            seen = path.stat()
+        except FileNotFoundError:
+            numbers.append(0)
+        else:
+            numbers += [seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns]
+    return tuple(numbers)
+
+
+def _refuse_shadows(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    own: set[str] = set()
+    built_in: set[str] = set()
+    for name, internal in connection.execute(FUNCTIONS_SQL).fetchall():
+        (built_in if internal else own).add(name.lower())
+    false_names = sorted(own & built_in)
+    if false_names:
+        raise HostileStore(
+            f"{store} redefines what DuckDB's own functions do ({', '.join(false_names[:5])}), so its "
+            "answers can't be trusted. Ask whoever made the file for one without these macros."
+        )
+
+
+def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    tables = {
+        name
+        for schema, name, temporary in _rows(connection, TABLES_SQL)
+        if schema == "main" and not temporary
+    }
+    views = {
+        name for schema, name, internal in _rows(connection, VIEWS_SQL) if schema == "main" and not internal
+    }
+    impostors = sorted(views.intersection(TABLES))
+    if impostors:
+        raise HostileStore(
+            f"{store} has views in the place of tables ({', '.join(impostors)}), so its answers can't be "
+            "trusted. Ask whoever made the file for the tables themselves."
+        )
+    if "meta" not in tables:
+        raise NotAStore(
+            f"{store} is a DuckDB file, but no results store: it has no table `meta`. "
+            "Expected a file as `embryo-eval` writes it; name another path."
+        )
+    found = _schema_version(connection, store)
+    if found > SCHEMA_VERSION:
+        raise NewerSchema(
+            f"{store} has schema version {found}; this version of Embryo knows versions up to "
+            f"{SCHEMA_VERSION}. Update Embryo (pip install --upgrade lm-embryology), or name another store."
+        )
+    absent = sorted(set(TABLES) - tables)
+    if absent:
+        raise NotAStore(
+            f"{store} says schema version {found}, but lacks the tables {', '.join(absent)}. "
+            "Restore it from a copy, or name another store."
+        )
+
+
+def _schema_version(connection: duckdb.DuckDBPyConnection, store: Path) -> int:
+    rows = dict(_rows(connection, "SELECT key, value FROM main.meta LIMIT 1000"))
+    found = rows.get("schema_version")
+    if not isinstance(found, str) or not found.isdecimal() or not 1 <= int(found) < 2**31:
+        raise NotAStore(
+            f"{store} is a DuckDB file, but no results store: its table `meta` names no schema version. "
+            "Expected a file as `embryo-eval` writes it; name another path."
+        )
+    return int(found)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return connection.execute(sql).fetchall()

@@ -1,0 +1,204 @@
+-- What follows from the tables: the public interface, documented with an example each in docs/sql.md.
+-- Views rather than macros wherever both serve: a macro is not found under ATTACH … AS name without USE.
+
+-- One row a number: metrics, and the training log as the task 'train-log'.
+CREATE OR REPLACE VIEW curve AS
+SELECT run, step, task, dataset, protocol, seed, metric, label, layer, head, value, n, stderr, low, high
+FROM metrics
+UNION ALL
+SELECT run, step, 'train-log', '', 'paper', 0, metric, 'all', NULL, NULL, value, NULL, NULL, NULL, NULL
+FROM train_log;
+
+-- Every value over the last one of its own curve (section 3: "rescaled accuracy").
+CREATE OR REPLACE VIEW curve_rescaled AS
+SELECT run, step, task, dataset, protocol, seed, metric, label, layer, head,
+       value / nullif(final, 0) AS value, n, stderr / nullif(abs(final), 0) AS stderr, final
+FROM (
+    SELECT *, last_value(value IGNORE NULLS) OVER (
+        PARTITION BY run, task, dataset, protocol, seed, metric, label, layer, head
+        ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS final
+    FROM curve);
+
+-- Mean of three consecutive points, as in figures 2 and 3; of two at either end.
+CREATE OR REPLACE VIEW curve_smooth AS
+SELECT run, step, task, dataset, protocol, seed, metric, label, layer, head,
+       avg(value) OVER (
+           PARTITION BY run, task, dataset, protocol, seed, metric, label, layer, head
+           ORDER BY step ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS value
+FROM curve;
+
+-- What a Penn tag belongs to: table 3's groups, table 4's verb forms, function and content words.
+CREATE OR REPLACE VIEW pos_groups AS
+SELECT 'group' AS grouping, label, unnest(tags) AS tag FROM (VALUES
+    ('conjunction', ['CC']), ('determiner', ['DT']), ('preposition', ['IN']),
+    ('adjective', ['JJ', 'JJR', 'JJS']), ('adverb', ['RB', 'RBR', 'RBS']),
+    ('verb', ['VB', 'VBD', 'VBG', 'VBN', 'VBP', 'VBZ']),
+    ('noun', ['NN', 'NNS']), ('proper noun', ['NNP', 'NNPS'])) AS groups(label, tags)
+UNION ALL
+SELECT 'form', label, unnest(tags) FROM (VALUES
+    ('base form', ['VB']), ('past tense', ['VBD']), ('gerund or present participle', ['VBG']),
+    ('past participle', ['VBN']), ('3rd person singular present', ['VBZ'])) AS forms(label, tags)
+UNION ALL
+SELECT 'class', label, unnest(tags) FROM (VALUES
+    ('function', ['CC', 'DT', 'EX', 'IN', 'MD', 'PDT', 'POS', 'PRP', 'PRP$', 'RP', 'TO',
+                  'WDT', 'WP', 'WP$', 'WRB']),
+    ('content', ['ADD', 'AFX', 'CD', 'FW', 'JJ', 'JJR', 'JJS', 'NN', 'NNS', 'NNP', 'NNPS',
+                 'RB', 'RBR', 'RBS', 'UH', 'VB', 'VBD', 'VBG', 'VBN', 'VBP', 'VBZ']),
+    ('punctuation', ['$', '''''', '``', ',', '-LRB-', '-RRB-', '.', ':', '#', 'HYPH', 'LS', 'NFP', 'SYM']))
+    AS classes(label, tags);
+
+-- Accuracy per tag, and per group of tags: means over words, so tags are weighted by n.
+-- A label with a space in it is no tag (frequency bands: 'rank 50-99').
+CREATE OR REPLACE VIEW word_curve AS
+SELECT run, step, task, dataset, protocol, seed, 'tag' AS grouping, label, value, n, stderr
+FROM metrics
+WHERE metric = 'accuracy' AND label <> 'all' AND layer IS NULL AND NOT contains(label, ' ')
+UNION ALL
+SELECT m.run, m.step, m.task, m.dataset, m.protocol, m.seed, g.grouping, g.label,
+       sum(m.value * m.n) / sum(m.n) AS value,
+       sum(m.n)::INTEGER AS n,
+       CASE WHEN count(m.stderr) = count(*) THEN sqrt(sum((m.n * m.stderr) ** 2)) / sum(m.n) END AS stderr
+FROM metrics AS m JOIN pos_groups AS g ON g.tag = m.label
+WHERE m.metric = 'accuracy' AND m.layer IS NULL AND m.value IS NOT NULL AND m.n > 0
+GROUP BY m.run, m.step, m.task, m.dataset, m.protocol, m.seed, g.grouping, g.label;
+
+CREATE OR REPLACE VIEW word_curve_rescaled AS
+SELECT run, step, task, dataset, protocol, seed, grouping, label,
+       value / nullif(final, 0) AS value, n, stderr / nullif(final, 0) AS stderr, final
+FROM (
+    SELECT *, last_value(value IGNORE NULLS) OVER (
+        PARTITION BY run, task, dataset, protocol, seed, grouping, label
+        ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS final
+    FROM word_curve);
+
+-- When a curve first reaches `percent` % of its final value; `after` is the evaluated step before that one.
+CREATE OR REPLACE VIEW birth_step AS
+SELECT run, task, dataset, protocol, seed, metric, label, layer, head, percent,
+       born.step AS step, born.after AS after, final, n
+FROM (
+    SELECT run, task, dataset, protocol, seed, metric, label, layer, head, percent,
+           any_value(final) AS final, arg_max(n, step) AS n,
+           min({'step': step, 'after': before}) FILTER (final > 0 AND value >= final * percent / 100) AS born
+    FROM (
+        SELECT *, last_value(value) OVER (whole ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS final,
+               lag(step) OVER whole AS before
+        FROM curve WHERE value IS NOT NULL
+        WINDOW whole AS (
+            PARTITION BY run, task, dataset, protocol, seed, metric, label, layer, head ORDER BY step)
+    ), (SELECT unnest(range(1, 101))::INTEGER AS percent)
+    GROUP BY run, task, dataset, protocol, seed, metric, label, layer, head, percent);
+
+-- The same for tags and groups of tags.
+CREATE OR REPLACE VIEW word_birth AS
+SELECT run, task, dataset, protocol, seed, grouping, label, percent,
+       born.step AS step, born.after AS after, final, n
+FROM (
+    SELECT run, task, dataset, protocol, seed, grouping, label, percent,
+           any_value(final) AS final, arg_max(n, step) AS n,
+           min({'step': step, 'after': before}) FILTER (final > 0 AND value >= final * percent / 100) AS born
+    FROM (
+        SELECT *, last_value(value) OVER (whole ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS final,
+               lag(step) OVER whole AS before
+        FROM word_curve WHERE value IS NOT NULL
+        WINDOW whole AS (PARTITION BY run, task, dataset, protocol, seed, grouping, label ORDER BY step)
+    ), (SELECT unnest(range(1, 101))::INTEGER AS percent)
+    GROUP BY run, task, dataset, protocol, seed, grouping, label, percent);
+
+-- From `step` up to, but without, `until` this evaluation is the nearest earlier one (`until` NULL: for ever).
+CREATE OR REPLACE VIEW evaluated_span AS
+SELECT run, task, dataset, protocol, seed, step,
+       lead(step) OVER (PARTITION BY run, task, dataset, protocol, seed ORDER BY step) AS until
+FROM evaluations
+WHERE status = 'done';
+
+-- Every number at a step or, where a run has none there, at the nearest earlier step.
+CREATE OR REPLACE MACRO at_step(s) AS TABLE
+SELECT m.run, m.step, m.task, m.dataset, m.protocol, m.seed, m.metric, m.label, m.layer, m.head,
+       m.value, m.n, m.stderr, m.low, m.high
+FROM metrics AS m JOIN evaluated_span AS e USING (run, step, task, dataset, protocol, seed)
+WHERE e.step <= s AND (e.until IS NULL OR e.until > s)
+UNION ALL
+SELECT run, max(step), 'train-log', '', 'paper', 0, metric, 'all', NULL, NULL, arg_max(value, step),
+       NULL, NULL, NULL, NULL
+FROM train_log WHERE step <= s
+GROUP BY run, metric;
+
+-- P@1 of every relation, from the answers themselves; `_common`: among the common vocabulary (protocol lama).
+CREATE OR REPLACE VIEW lama_p1 AS
+SELECT l.run, l.step, l.dataset, l.seed, f.relation, count(*) AS n, count_if(l.gold_rank = 1) AS n_right,
+       avg((l.gold_rank = 1)::INTEGER) AS p1, avg((l.gold_rank <= 10)::INTEGER) AS p10,
+       avg(1 / l.gold_rank) AS mrr,
+       count(l.gold_rank_common) AS n_common, avg((l.gold_rank_common = 1)::INTEGER) AS p1_common,
+       avg((l.gold_rank_common <= 10)::INTEGER) AS p10_common, avg(1 / l.gold_rank_common) AS mrr_common
+FROM lama AS l JOIN facts AS f USING (fact_id)
+GROUP BY l.run, l.step, l.dataset, l.seed, f.relation;
+
+-- The ten best answers to every fact, as text: `place` 1 is the answer given.
+CREATE OR REPLACE VIEW lama_top AS
+SELECT l.run, l.step, l.dataset, l.seed, l.fact_id, f.relation, f.subject, f.object,
+       l.place, v.token, l.logp
+FROM (
+    SELECT run, step, dataset, seed, fact_id, unnest(range(1, 11))::INTEGER AS place,
+           unnest(tokens::UINTEGER[]) AS token_id, unnest(logps::FLOAT[]) AS logp
+    FROM lama) AS l
+JOIN facts AS f USING (fact_id)
+JOIN checkpoints AS c USING (run, step)
+LEFT JOIN vocabularies AS v ON v.vocab = c.vocab AND v.token_id = l.token_id;
+
+-- A fact at every step of a run: was it right, and what was answered instead.
+CREATE OR REPLACE VIEW fact_history AS
+SELECT l.run, l.dataset, l.seed, l.fact_id, f.relation, f.subject, f.object, l.step,
+       l.gold_rank = 1 AS is_right, l.gold_rank, l.gold_logp, v.token AS answer
+FROM lama AS l
+JOIN facts AS f USING (fact_id)
+JOIN checkpoints AS c USING (run, step)
+LEFT JOIN vocabularies AS v ON v.vocab = c.vocab AND v.token_id = l.tokens[1];
+
+-- How the answers to a fact behaved over a run; docs/sql.md defines the kinds.
+CREATE OR REPLACE VIEW fact_dynamics AS
+SELECT run, dataset, seed, fact_id, relation, f.subject, f.object,
+       CASE
+           WHEN n_right = 0 THEN 'never learned'
+           WHEN n_right = steps THEN 'static'
+           WHEN last_right <= of_steps - ceil(of_steps / 10) THEN 'forgotten'
+           WHEN last_right = of_steps AND n_right >= 0.8 * (of_steps - first_right + 1) THEN 'learned'
+           ELSE 'oscillating'
+       END AS kind,
+       first_right_step AS first_right, n_right, steps
+FROM (
+    SELECT l.run, l.dataset, l.seed, l.fact_id, r.relation,
+           count(*) AS steps, count_if(l.gold_rank = 1) AS n_right, any_value(s.of_steps) AS of_steps,
+           min(s.place) FILTER (l.gold_rank = 1) AS first_right, max(s.place) FILTER (l.gold_rank = 1) AS last_right,
+           min(l.step) FILTER (l.gold_rank = 1) AS first_right_step
+    FROM lama AS l
+    -- Joined here already, so that a question about one relation counts its facts alone.
+    JOIN facts AS r USING (fact_id)
+    JOIN (
+        SELECT run, dataset, seed, step, row_number() OVER (PARTITION BY run, dataset, seed ORDER BY step) AS place,
+               count(*) OVER (PARTITION BY run, dataset, seed) AS of_steps
+        FROM (SELECT DISTINCT run, dataset, seed, step FROM evaluations WHERE task = 'lama' AND status = 'done')
+    ) AS s USING (run, dataset, seed, step)
+    GROUP BY l.run, l.dataset, l.seed, l.fact_id, r.relation)
+JOIN facts AS f USING (fact_id, relation);
+
+-- Attention as probabilities: matrix[query][key], both from 1.
+CREATE OR REPLACE VIEW attention_matrix AS
+SELECT run, step, dataset, seed, sentence_id, layer, head, size,
+       list_transform(range(size), lambda q: list_transform(range(size), lambda k:
+           ((('0x' || hex(map)[2 * (q * size + k) + 1 : 2 * (q * size + k) + 2])::INTEGER / 255.0) ** 2)::FLOAT)) AS matrix
+FROM attention;
+
+-- One number a head: shares of attention mass, entropy … as the attention task measured them.
+CREATE OR REPLACE VIEW attention_stats AS
+SELECT run, step, dataset, protocol, seed, metric, layer, head, value, n, stderr
+FROM metrics
+WHERE task = 'attention' AND head IS NOT NULL;
+
+-- What is evaluated and what is missing, of the checkpoints that the store knows.
+CREATE OR REPLACE VIEW coverage AS
+SELECT e.run, e.task, e.dataset, e.protocol, e.seed,
+       count_if(e.status = 'done') AS done, count_if(e.status = 'failed') AS failed,
+       any_value(c.checkpoints) - count(*) AS missing, any_value(c.checkpoints) AS checkpoints,
+       max(e.step) FILTER (e.status = 'done') AS last_step
+FROM evaluations AS e JOIN (SELECT run, count(*) AS checkpoints FROM checkpoints GROUP BY run) AS c USING (run)
+GROUP BY e.run, e.task, e.dataset, e.protocol, e.seed;

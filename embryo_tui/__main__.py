@@ -1,0 +1,7 @@
+"""``python -m embryo_tui``."""
+
+import sys
+
+from embryo_tui.cli import main
+
+sys.exit(main())

@@ -1,0 +1,313 @@
+"""The app: one look, one cursor; keys change the look, screens show it, the desk answers for it.
+
+Knows screens, actions and the desk; draws nothing itself and asks the store nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+
+from embryo_tui import actions, world
+from embryo_tui import questions as q
+from embryo_tui.actions import ACTIONS, EVERYWHERE, Action
+from embryo_tui.data import Desk, Notice
+from embryo_tui.help import Help
+from embryo_tui.look import Look, World
+from embryo_tui.screens.names import READING
+from embryo_tui.screens.registry import SCREENS
+from embryo_tui.screens.view import Turned, View
+from embryo_tui.steps import move, settle
+from embryo_tui.widgets.bars import Bar, Chip, Footer
+from embryo_tui.widgets.ink import DARK, LIGHT
+from embryo_tui.widgets.plot import Plot
+from embryo_tui.widgets.scrubber import Scrubber
+from embryo_tui.widgets.table import Table
+
+#: Steps a second when playing.
+SPEEDS = (1, 2, 4, 8, 15, 30)
+#: How long a notice is shown that needs nothing done.
+NOTICE_SECONDS = 5.0
+
+
+class Arrived(Message):
+    """The desk has new answers."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One of several is enough."""
+        return isinstance(message, Arrived)
+
+
+class Noticed(Message):
+    """The desk has something to say about the store."""
+
+    def __init__(self, notice: Notice) -> None:
+        """``notice`` as the desk gave it."""
+        super().__init__()
+        self.notice = notice
+
+
+class Failed(Message):
+    """The desk's thread met a fault."""
+
+    def __init__(self, error: BaseException) -> None:
+        """``error`` is raised again where the app sees it."""
+        super().__init__()
+        self.error = error
+
+
+class EmbryoApp(App[None]):
+    """Looks at one results store."""
+
+    TITLE = "embryo"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(key, f"press('{key}')", show=False)
+            for key in dict.fromkeys(key for action in ACTIONS for key in action.keys)
+        ),
+        *(Binding(str(number), f"show('{view.key}')", show=False) for number, view in enumerate(SCREENS, 1)),
+    ]
+
+    def __init__(self, path: str | Path, look: Look | None = None, *, title: str | None = None) -> None:
+        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the file's name."""
+        # Without colour Textual must write the terminal's own: it would turn the theme's into greys.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.path = Path(path)
+        self.sub_title = title or self.path.name
+        self.look = look or Look(step=-1)
+        self.world = World()
+        self.problem: Notice | None = None
+        self.desk = Desk(
+            path,
+            arrived=lambda: self._post(Arrived()),
+            noticed=lambda notice: self._post(Noticed(notice)),
+            failed=lambda error: self._post(Failed(error)),
+        )
+        self._views: dict[str, View] = {}
+        self._speed = 2
+        self._player: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Bar, screen, cursor, keys."""
+        yield Bar("top")
+        yield Container(id="body")
+        yield Scrubber()
+        yield Footer()
+
+    async def on_mount(self) -> None:
+        """Shows the first screen and begins to ask."""
+        self.desk.start()
+        await self._enter(self.look.screen)
+
+    def on_unmount(self) -> None:
+        """Ends the desk's thread."""
+        self.desk.stop()
+
+    def _post(self, message: Message) -> None:
+        self.post_message(message)
+
+    def turn(self, look: Look) -> None:
+        """Looks at something else."""
+        if look != self.look:
+            other = (look.runs, look.run, look.screen) != (self.look.runs, self.look.run, self.look.screen)
+            self.look = look
+            if other:
+                self._settle()
+            self._paint()
+
+    def _paint(self) -> None:
+        """Shows the look as far as it is known, and asks for the rest."""
+        view = self._views.get(self.look.screen)
+        look, find = self.look, self.desk.find
+        if view is None or not view.is_mounted:
+            return
+        view.show(look, self.world, find)
+        state = f"■ {SPEEDS[self._speed]}/s" if self._player else "▶ play"
+        if not len(self.world.steps):
+            state = READING if find(q.runs()) is None else "no saved steps yet"
+        self.query_one(Scrubber).place(self.world.steps, look.step, look.mark, state)
+        self.query_one("#top", Bar).fill(self._screens(), self._runs())
+        self.query_one(Footer).fill(self._keys())
+        wishes = view.wishes(look, self.world, find)
+        self.desk.want((*world.questions(look), *wishes.now), wishes.ahead)
+
+    def _screens(self) -> list[Chip]:
+        return [
+            Chip(view.title, f"show:{view.key}", view.key == self.look.screen, key=str(number))
+            for number, view in enumerate(SCREENS, 1)
+        ]
+
+    def _runs(self) -> list[Chip]:
+        chips = [
+            Chip(run, f"run:{run}", run in self.look.runs, tint=tint)
+            for tint, run in enumerate(self.world.runs)
+        ]
+        return [Chip(str(self.sub_title)), *chips]
+
+    def _keys(self) -> list[Chip]:
+        hints = [action for action in actions.for_screen(self.look.screen) if action.hint]
+        keys = [
+            Chip(action.hint, f"do:{action.id}", key=actions.key_name(action.keys[0])) for action in hints
+        ]
+        last = [chip for chip in keys if chip.does in ("do:help", "do:quit")]
+        return [*last, *(chip for chip in keys if chip not in last)]
+
+    async def _enter(self, key: str) -> None:
+        if key not in self._views:
+            view = self._views[key] = {view.key: view for view in SCREENS}[key]()
+            await self.query_one("#body").mount(view)
+        for name, view in self._views.items():
+            view.display = name == key
+        shown = self._views[key]
+        self.turn(replace(self.look, screen=key))
+        self._paint()
+        focus = next((widget for widget in shown.query("*") if widget.can_focus), None)
+        self.screen.set_focus(focus)
+
+    async def action_show(self, key: str) -> None:
+        """Shows a screen."""
+        await self._enter(key)
+
+    def action_press(self, key: str) -> None:
+        """Carries out what a key means on this screen."""
+        for action in actions.for_screen(self.look.screen):
+            if key in action.keys:
+                self._do(action)
+                return
+
+    def _do(self, action: Action) -> None:
+        if action.change is not None:
+            self.turn(action.change(self.look, self.world))
+        elif action.where != EVERYWHERE:
+            self.turn(self._views[action.where].act(action.id, self.look))
+        else:
+            getattr(self, f"_do_{action.id}")()
+
+    def _do_play(self) -> None:
+        if self._player is not None:
+            self._player.stop()
+            self._player = None
+        else:
+            if len(self.world.steps) and self.look.step >= self.world.steps[-1]:
+                self.turn(replace(self.look, step=int(self.world.steps[0])))
+            self._player = self.set_interval(1 / SPEEDS[self._speed], self._tick)
+        self._paint()
+
+    def _tick(self) -> None:
+        """One step further; stops at the last."""
+        steps = self.world.steps
+        if not len(steps) or self.look.step >= steps[-1]:
+            self._do_play()
+            return
+        self.turn(replace(self.look, step=move(steps, self.look.step, 1)))
+
+    def _pace(self, by: int) -> None:
+        self._speed = min(max(self._speed + by, 0), len(SPEEDS) - 1)
+        if self._player is not None:
+            self._player.stop()
+            self._player = self.set_interval(1 / SPEEDS[self._speed], self._tick)
+        self._paint()
+
+    def _do_faster(self) -> None:
+        self._pace(1)
+
+    def _do_slower(self) -> None:
+        self._pace(-1)
+
+    def _do_theme(self) -> None:
+        self.theme = LIGHT.name if self.current_theme.dark else DARK.name
+
+    def _do_help(self) -> None:
+        self.push_screen(Help(tuple((view.key, view.title) for view in SCREENS), self.look.screen))
+
+    def _do_quit(self) -> None:
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: the screens, then what can be done here."""
+        for view in SCREENS:
+            yield SystemCommand(f"Screen: {view.title}", "", partial(self.run_action, f"show('{view.key}')"))
+        for action in actions.for_screen(self.look.screen):
+            keys = " ".join(actions.key_name(key) for key in action.keys)
+            yield SystemCommand(action.description, f"key {keys}", partial(self._do, action))
+
+    @on(Arrived)
+    def _take_answers(self) -> None:
+        self._settle()
+        self._paint()
+
+    def _settle(self) -> None:
+        """Takes in what there is to choose from. Which runs are shown decides which steps there are."""
+        self.world = world.build(self.look, self.desk.find)
+        look = world.settled(self.look, self.world)
+        if look.runs != self.look.runs:
+            self.world = world.build(look, self.desk.find)
+            look = world.settled(look, self.world)
+        self.look = look
+
+    @on(Noticed)
+    def _take_notice(self, message: Noticed) -> None:
+        if message.notice.code and not self.world.runs:
+            self.problem = message.notice
+            self.exit(return_code=message.notice.code)
+            return
+        footer = self.query_one(Footer)
+        if message.notice.kind == "replaced":
+            footer.say(message.notice.text)
+            self.set_timer(NOTICE_SECONDS, footer.say)
+        elif message.notice.kind != "fine" or footer.urgent:
+            footer.say(message.notice.text, urgent=message.notice.kind != "fine")
+
+    @on(Failed)
+    def _take_fault(self, message: Failed) -> None:
+        raise message.error
+
+    @on(Turned)
+    def _take_turn(self, message: Turned) -> None:
+        self.turn(message.change(self.look))
+
+    @on(Table.Activated)
+    def _take_row(self) -> None:
+        self.action_press("enter")
+
+    @on(Scrubber.Moved)
+    def _take_step(self, message: Scrubber.Moved) -> None:
+        self.turn(replace(self.look, step=message.step))
+
+    @on(Scrubber.PlayAsked)
+    def _take_play(self) -> None:
+        self._do_play()
+
+    @on(Plot.StepPicked)
+    def _take_place(self, message: Plot.StepPicked) -> None:
+        self.turn(replace(self.look, step=settle(self.world.steps, round(message.step))))
+
+    @on(Bar.Asked)
+    async def _take_click(self, message: Bar.Asked) -> None:
+        what, _, which = message.does.partition(":")
+        if what == "show":
+            await self._enter(which)
+        elif what == "do":
+            self._do(actions.find(which))
+        elif which == self.look.run:
+            self._do(actions.find("overlay"))
+        else:
+            self.turn(replace(self.look, run=which, runs=tuple(dict.fromkeys((*self.look.runs, which)))))

@@ -1,0 +1,127 @@
+"""``embryo-tui``: opens a results store in the terminal, or prints a panel of it as text."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+#: What can be printed, and what it says.
+PANELS = {
+    "summary": "runs, and the headline numbers from first to last step",
+    "overview": "the run's card, loss, headline curves, and what is evaluated",
+    "words": "accuracy per part of speech, and the order of birth",
+    "knowledge": "P@1 per relation, facts learned and forgotten",
+    "attention": "a statistic of every layer and head",
+}
+SCREENS = ("overview", "words", "knowledge", "attention")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="embryo-tui",
+        description="Scrub through the life of a language model: words, facts and attention at every step.",
+        epilog="Exit codes: 0 done, 2 wrong usage or input, 3 could not finish, 130 interrupted.",
+    )
+    made.add_argument("store", nargs="?", help="results store to open (default: ./results.duckdb)")
+    made.add_argument(
+        "--demo", action="store_true", help="open the small sample store that comes with the app"
+    )
+    made.add_argument("--run", metavar="NAME", help="begin with this run")
+    made.add_argument("--step", type=int, metavar="N", help="begin at this step (default: the last)")
+    made.add_argument("--screen", choices=SCREENS, help="begin with this screen")
+    made.add_argument("--layer", type=int, metavar="L", help="begin with this layer (from 1)")
+    made.add_argument("--head", type=int, metavar="H", help="begin with this head (from 1)")
+    panels = "; ".join(f"{name}: {what}" for name, what in PANELS.items())
+    made.add_argument(
+        "--print", choices=sorted(PANELS), metavar="PANEL", help=f"print as text, and leave. {panels}"
+    )
+    made.add_argument(
+        "--width", type=int, metavar="N", help="columns of printed text (default: the terminal's)"
+    )
+    made.add_argument("--version", action="store_true", help="print the version, and leave")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        code = _run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read has read enough (`| head`). What Python flushes on leaving must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"embryo-tui {version('lm-embryology')}")
+        return 0
+    if options.demo and options.store:
+        return _fail("--demo opens its own store: leave out either it or the file.", 2)
+    if options.demo:
+        from embryo_tui.sample import sample
+
+        with sample() as path:
+            if path is None:
+                return _fail("This installation holds no sample store. Make one: embryo-demo run", 2)
+            return _show(path, options, title="sample store")
+    return _show(Path(options.store or "results.duckdb"), options, title=None)
+
+
+def _show(path: Path, options: argparse.Namespace, title: str | None) -> int:
+    problem = _at_once(path)
+    if problem:
+        return _fail(problem, 2)
+    if options.print:
+        from embryo_tui.text.show import show
+
+        return show(path, options.print, run=options.run, step=options.step, width=options.width)
+    if not sys.stdout.isatty() or not sys.stdin.isatty():
+        return _fail(
+            "embryo-tui draws in a terminal, and this is none. For text: embryo-tui FILE --print summary", 2
+        )
+    from embryo_tui.app import EmbryoApp
+    from embryo_tui.look import Look
+
+    look = Look(
+        screen=options.screen or "overview",
+        step=-1 if options.step is None else options.step,
+        run=options.run or "",
+        layer=options.layer or 1,
+        head=options.head or 1,
+    )
+    app = EmbryoApp(path, look, title=title)
+    app.run()
+    if app.problem is not None:
+        return _fail(app.problem.text, app.problem.code)
+    return app.return_code or 0
+
+
+def _at_once(path: Path) -> str | None:
+    """What is wrong with a file, as far as that can be told before the app starts."""
+    if path.is_dir():
+        inside = path / "results.duckdb"
+        hint = f" Did you mean {inside}?" if inside.is_file() else ""
+        return f"{path} is a folder; expected a results store.{hint}"
+    if not path.exists():
+        return (
+            f"{path} is not there. Expected a results store, as embryo-eval writes it: "
+            "embryo-eval --checkpoints checkpoints --db results.duckdb. To look around: embryo-tui --demo"
+        )
+    return None
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"embryo-tui: {message}", file=sys.stderr)
+    return code

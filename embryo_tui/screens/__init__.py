@@ -1,0 +1,1 @@
+"""The screens, in the order of their number keys. Each shows frozen answers; none asks a store."""

@@ -1,0 +1,153 @@
+"""Screen 4: who looks where (figure 4): a statistic of all heads, a layer's maps, one map with its pieces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from embryo_tui import questions as q
+from embryo_tui.look import Look, World
+from embryo_tui.raster.axes import natural_scale, step_axis, value_axis
+from embryo_tui.screens import names
+from embryo_tui.screens.view import Find, Turned, View, Wishes, value_of
+from embryo_tui.steps import around, position
+from embryo_tui.widgets.heads import HeadGrid
+from embryo_tui.widgets.heat_map import HeatMap, Thumbnails
+from embryo_tui.widgets.plot import Frame, Plot, Series
+
+if TYPE_CHECKING:
+    from embryo_store.query import AttentionAt, HeadStatistic
+
+#: Steps about the cursor whose maps are fetched before they are asked for.
+BEHIND, AHEAD = 10, 10
+NO_MAP = np.zeros((0, 0), dtype=np.float32)
+NO_MAPS = np.zeros((0, 0, 0), dtype=np.float32)
+
+
+class Attention(View):
+    """Heads at the left, by number and by map; the chosen one large at the right."""
+
+    key, title = "attention", "Attention"
+    _at: AttentionAt | None = None
+    _before: AttentionAt | None = None
+
+    def compose(self) -> ComposeResult:
+        """Four panels."""
+        with Vertical(id="heads-side"):
+            yield HeadGrid("head-grid", "Layers and heads")
+            yield Plot("head-curves", "Over all steps", names.READING)
+            yield Thumbnails("thumbnails")
+        yield HeatMap("map", "Attention", names.READING)
+
+    def wishes(self, look: Look, world: World, find: Find) -> Wishes:
+        """The maps at the cursor and about it, and the chosen statistic over all steps."""
+        if not look.run:
+            return Wishes()
+        now = [q.attention_at(look.run, look.step, look.sentence)]
+        if look.difference and look.mark is not None:
+            now.append(q.attention_at(look.run, look.mark, look.sentence))
+        statistics = [q.head_statistic(look.run, look.statistic)] if look.statistic else []
+        steps = around(world.steps, look.step, BEHIND, AHEAD)
+        ahead = [q.attention_at(look.run, step, look.sentence) for step in steps]
+        return Wishes((*statistics, *now), tuple(ahead))
+
+    def show(self, look: Look, world: World, find: Find) -> None:
+        """Everything for one layer and head."""
+        missing = names.missing("attention", find(q.head_statistics(look.run)) is not None)
+        asked = find(q.head_statistic(look.run, look.statistic)) if look.statistic else None
+        statistic = value_of(asked, None)
+        self._show_statistic(statistic, look, world, missing)
+        found = find(q.attention_at(look.run, look.step, look.sentence))
+        if found is not None:
+            self._at = found.value
+        before = None
+        if look.difference and look.mark is not None:
+            before = value_of(find(q.attention_at(look.run, look.mark, look.sentence)), None)
+        self._show_maps(before, look, find, missing)
+
+    def _show_statistic(
+        self, statistic: HeadStatistic | None, look: Look, world: World, missing: str
+    ) -> None:
+        grid, plot = self.query_one("#head-grid", HeadGrid), self.query_one("#head-curves", Plot)
+        if statistic is None or not statistic.value.size:
+            if self.changed("curves", (statistic,), (look.run, missing)):
+                grid.fill(np.zeros((0, 0)), (look.layer, look.head), (0.0, 1.0))
+                plot.draw((), Frame(step_axis(world.steps, "linear")), missing)
+            return
+        index = position(statistic.step, look.step)
+        shares = statistic.metric in names.SHARES
+        # Colours reach to the largest value of all steps, so that one colour means one value at every step.
+        high = value_axis(statistic.value, unit_interval=True).high
+        shown = None if index is None else int(statistic.step[index])
+        grid.entitle(
+            f"{statistic.metric} of every head",
+            names.stands_in(shown, look.step) or f"coloured 0 to {high:.3g}",
+        )
+        values = np.full(statistic.value.shape[1:], np.nan) if index is None else statistic.value[index]
+        start = None if look.mark is None else position(statistic.step, look.mark)
+        if look.difference and start is not None:
+            span = max(0.2, float(np.nanmax(np.abs(statistic.value - statistic.value[start]), initial=0.0)))
+            grid.fill(values - statistic.value[start], (look.layer, look.head), (-span, span), signed=True)
+        else:
+            grid.fill(values, (look.layer, look.head), (0.0, high))
+        across = step_axis(world.steps, look.scale or natural_scale(world.steps))
+        if self.changed("curves", (statistic,), (look.layer, look.head, across, look.smooth)):
+            layer = min(look.layer, statistic.value.shape[1]) - 1
+            heads = sorted(range(statistic.value.shape[2]), key=lambda head: head + 1 != look.head)
+            plot.entitle(f"{statistic.metric}: layer {look.layer}", f"head {look.head} named")
+            plot.draw(
+                tuple(
+                    Series(f"head {head + 1}", statistic.step, statistic.value[:, layer, head], head)
+                    for head in heads
+                ),
+                Frame(across, look.smooth, shares=shares),
+            )
+        plot.point(look.step, look.mark)
+
+    def _show_maps(self, before: AttentionAt | None, look: Look, find: Find, missing: str) -> None:
+        large, small = self.query_one("#map", HeatMap), self.query_one("#thumbnails", Thumbnails)
+        at = self._at
+        if at is None or at.run != look.run or at.sentence_id != look.sentence:
+            large.fill(NO_MAP, (), empty=missing)
+            small.fill(NO_MAPS, look.head)
+            return
+        if not self.changed("maps", (at, before), (look.layer, look.head, look.difference, look.mark)):
+            large.entitle(_title(look), _note(at, look))
+            return
+        sentences = value_of(find(q.attention_sentences(look.run)), ())
+        sentence = next((entry for entry in sentences if entry.sentence_id == look.sentence), None)
+        layer, head = min(look.layer, at.maps.shape[0]) - 1, min(look.head, at.maps.shape[1]) - 1
+        signed = before is not None and before.maps.shape == at.maps.shape
+        maps = at.maps[layer] - before.maps[layer] if before is not None and signed else at.maps[layer]
+        pieces = sentence.pieces if sentence else ()
+        large.entitle(_title(look), _note(at, look))
+        large.fill(maps[head], names.labels(pieces[: maps.shape[-1]]), signed)
+        small.entitle(
+            f"Heads of layer {look.layer}", sentence.text if sentence and look.sentence else "average"
+        )
+        small.fill(maps, look.head, signed)
+
+    @on(HeadGrid.Picked)
+    def _take_head(self, message: HeadGrid.Picked) -> None:
+        self.post_message(Turned(lambda look: replace(look, layer=message.layer, head=message.head)))
+
+    @on(Thumbnails.Picked)
+    def _take_map(self, message: Thumbnails.Picked) -> None:
+        self.post_message(Turned(lambda look: replace(look, head=message.head)))
+
+
+def _title(look: Look) -> str:
+    what = f"Layer {look.layer}, head {look.head}"
+    if look.difference:
+        return f"{what}: {'mark a step A first (m)' if look.mark is None else 'change since A'}"
+    return what
+
+
+def _note(at: AttentionAt, look: Look) -> str:
+    which = f"sentence {look.sentence}" if look.sentence else "average"
+    return names.stands_in(at.step, look.step) or which

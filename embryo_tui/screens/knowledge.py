@@ -1,0 +1,193 @@
+"""Screen 3: facts (figures 6 and 14, table 9): relations, their facts at the cursor, one fact's life."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from embryo_tui import questions as q
+from embryo_tui.look import Look, World
+from embryo_tui.questions import Question
+from embryo_tui.raster.axes import Axis, natural_scale, short, step_axis
+from embryo_tui.raster.curves import PATTERNS, Pattern
+from embryo_tui.screens import fact_rows, names
+from embryo_tui.screens.view import Find, Turned, View, Wishes, value_of
+from embryo_tui.steps import around, at_or_before
+from embryo_tui.widgets.plot import Frame, Plot, Series
+from embryo_tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from embryo_store.query import Biography, Curve, FactsAtStep, LedgerEntry, RelationCard
+
+METRIC = "p1"
+#: Steps about the cursor whose facts are fetched before they are asked for.
+BEHIND, AHEAD = 10, 10
+
+
+class Knowledge(View):
+    """Relations and their curves above, facts and one fact's life (or the ledger) below."""
+
+    key, title = "knowledge", "Knowledge"
+    _facts: FactsAtStep | None = None
+    _own: dict[str, Series]
+
+    def compose(self) -> ComposeResult:
+        """Five panels."""
+        yield Table("relations", "Relations", empty=names.READING)
+        yield Plot("p1", "P@1 per relation", names.READING)
+        yield Table("facts", "Facts", fact_rows.FACT_COLUMNS)
+        with Vertical(id="life-side"):
+            yield Plot("life-curve")
+            yield Table("life", "Biography")
+
+    def wishes(self, look: Look, world: World, find: Find) -> Wishes:
+        """The relation's facts at the cursor and about it, and what is shown of one fact."""
+        relation = relation_of(look, known_relations(value_of(find(q.relations()), ())))
+        now: list[Question[Any]] = [q.relations(), q.curves("lama", METRIC)]
+        if relation is None or not look.run:
+            return Wishes(tuple(now))
+        now.append(q.facts_at(look.run, look.step, relation))
+        if look.below == "ledger":
+            now.append(_turned(look, world))
+        elif (fact := self._fact(look)) is not None:
+            now.append(q.biography(look.run, fact))
+        steps = around(world.steps, look.step, BEHIND, AHEAD)
+        return Wishes(tuple(now), tuple(q.facts_at(look.run, step, relation) for step in steps))
+
+    def show(self, look: Look, world: World, find: Find) -> None:
+        """Relations, facts, and one fact's life or the ledger."""
+        related = find(q.relations())
+        cards = known_relations(value_of(related, ()))
+        relation = relation_of(look, cards)
+        across = step_axis(world.steps, look.scale or natural_scale(world.steps))
+        self._show_relations(cards, value_of(find(q.curves("lama", METRIC)), ()), relation, look, across)
+        if relation is None:
+            missing = names.missing("lama", related is not None)
+            self.query_one("#relations", Table).fill((), empty=missing)
+            self.query_one("#p1", Plot).draw((), Frame(across), missing)
+            return
+        found = find(q.facts_at(look.run, look.step, relation))
+        if found is not None:
+            self._facts = found.value
+        if self.changed("facts", (self._facts, cards), (look.step, relation, look.fact, look.run)):
+            self._show_facts(next(card for card in cards if card.relation == relation), look)
+        self.query_one("#life-curve").set_class(look.below == "ledger", "away")
+        if look.below == "ledger":
+            self._show_ledger(value_of(find(_turned(look, world)), None), look, world)
+        else:
+            fact = self._fact(look)
+            life = None if fact is None else value_of(find(q.biography(look.run, fact)), None)
+            self._show_life(life, look, across)
+
+    def _fact(self, look: Look) -> int | None:
+        """The chosen fact, else the first one that is shown."""
+        if look.fact is not None or self._facts is None or not len(self._facts.fact_id):
+            return look.fact
+        return int(self._facts.fact_id[0])
+
+    def _show_relations(
+        self, cards: tuple[RelationCard, ...], curves: tuple[Curve, ...], relation: str | None, look: Look,
+        across: Axis,
+    ) -> None:  # fmt: skip
+        plot, table = self.query_one("#p1", Plot), self.query_one("#relations", Table)
+        tints = {card.relation: tint for tint, card in enumerate(cards)}
+        homes = {card.relation: card.dataset for card in cards}
+        if self.changed(
+            "p1", (curves,), (look.run, look.runs, across, look.smooth, relation, tuple(homes.items()))
+        ):
+            drawn = [
+                (
+                    curve.run,
+                    Series(curve.label, curve.step, curve.value, tints[curve.label], _pattern(curve, look)),
+                )
+                for curve in curves
+                if curve.run in look.runs and homes.get(curve.label) == curve.dataset
+            ]
+            drawn.sort(key=lambda entry: (entry[1].name != relation, entry[1].tint))
+            self._own = {series.name: series for run, series in drawn if run == look.run}
+            plot.draw(
+                tuple(series for _, series in drawn), Frame(across, look.smooth, shares=True, legend=False)
+            )
+        plot.point(look.step, look.mark)
+        rows = fact_rows.relation_rows(cards, self._own, look.step, look.mark)
+        table.fill(rows, relation, columns=fact_rows.relation_columns(look.mark is not None))
+
+    def _show_facts(self, card: RelationCard, look: Look) -> None:
+        table, facts = self.query_one("#facts", Table), self._facts
+        if facts is None or (facts.relation, facts.run) != (card.relation, look.run):
+            table.entitle(card.template)
+            table.fill((), empty=f"no answers of {look.run} here: {names.to_run('lama')}")
+            return
+        table.entitle(card.template, names.stands_in(facts.step, look.step))
+        table.fill(fact_rows.fact_rows(facts), self._fact(look))
+
+    def _show_life(self, life: Biography | None, look: Look, across: Axis) -> None:
+        table, plot = self.query_one("#life", Table), self.query_one("#life-curve", Plot)
+        if life is None:
+            return
+        if self.changed("life", (life,), "biography"):
+            table.entitle(life.template.replace("[X]", life.subject).replace("[Y]", "▁"), life.object)
+            self._lives, self._heads = fact_rows.life_rows(life), fact_rows.life_columns(life)
+        if self.changed("life-curve", (life,), (across, look.smooth)):
+            plot.entitle(f"Probability of {life.object}")
+            series = Series(life.subject, life.step, np.exp(life.gold_logp), 0)
+            plot.draw((series,), Frame(across, look.smooth, shares=True, legend=False))
+        plot.point(look.step, look.mark)
+        table.fill(self._lives, at_or_before(life.step, look.step), columns=self._heads)
+
+    def _show_ledger(self, entries: tuple[LedgerEntry, ...] | None, look: Look, world: World) -> None:
+        table, start = self.query_one("#life", Table), start_of(look, world)
+        if entries is None or not self.changed("life", (entries,), ("ledger", start, look.step)):
+            return
+        learned = sum(entry.change == "learned" for entry in entries)
+        title = f"{short(start)} to {short(look.step)}: {learned} learned, {len(entries) - learned} forgotten"
+        table.entitle(title, "m marks another A" if look.mark is None else "since A")
+        rows = fact_rows.ledger_rows(entries)
+        empty = "no answer turned between these steps"
+        table.fill(rows, look.fact, columns=fact_rows.LEDGER_COLUMNS, empty=empty)
+
+    @on(Table.Chosen)
+    def _take_row(self, message: Table.Chosen) -> None:
+        name, key = message.table.id, message.key
+        if name == "relations":
+            self.post_message(Turned(lambda look: replace(look, relation=str(key), fact=None)))
+        elif name == "facts" and isinstance(key, int):
+            self.post_message(Turned(lambda look: replace(look, fact=key)))
+        elif name == "life" and isinstance(key, int):
+            self.post_message(Turned(lambda look: _into(look, key)))
+
+
+def _into(look: Look, key: int) -> Look:
+    """A biography's rows are steps, a ledger's are facts."""
+    return replace(look, step=key) if look.below == "biography" else replace(look, fact=key)
+
+
+def _pattern(curve: Curve, look: Look) -> Pattern:
+    return PATTERNS[look.runs.index(curve.run) % len(PATTERNS)]
+
+
+def _turned(look: Look, world: World) -> Question[tuple[LedgerEntry, ...]]:
+    return q.ledger(look.run, start_of(look, world), look.step, None)
+
+
+def known_relations(cards: tuple[RelationCard, ...]) -> tuple[RelationCard, ...]:
+    """Every relation once, with answered facts: the first dataset's where several hold it."""
+    return tuple({card.relation: card for card in reversed(cards) if card.facts}.values())[::-1]
+
+
+def relation_of(look: Look, cards: tuple[RelationCard, ...]) -> str | None:
+    """The chosen relation where it is there, else the first."""
+    known = [card.relation for card in cards]
+    return look.relation if look.relation in known else known[0] if known else None
+
+
+def start_of(look: Look, world: World) -> int:
+    """Step A of the ledger: the mark, else the first step."""
+    if look.mark is not None:
+        return look.mark
+    return int(world.steps[0]) if len(world.steps) else 0

@@ -1,0 +1,85 @@
+"""How tasks, groups and statistics are written for people, and what to run where something is missing."""
+
+from __future__ import annotations
+
+from embryo_tui.raster.axes import short
+
+TASKS = {
+    "train-log": "training log",
+    "reconstruct": "reconstruct",
+    "mask-predict": "mask-predict",
+    "mlm": "held-out MLM",
+    "lama": "knowledge",
+    "attention": "attention",
+}
+#: Statistics that are shares of a head's attention; the others have units of their own.
+SHARES = ("diagonal", "previous", "next", "cls", "sep", "punctuation")
+GROUPINGS = {
+    "group": "parts of speech",
+    "class": "function and content words",
+    "form": "verb forms",
+    "tag": "tags",
+}
+WORD_TASKS = {"reconstruct": "Reconstruction", "mask-predict": "Mask prediction"}
+
+
+#: What a panel says until the store has answered.
+READING = "reading …"
+
+
+def to_run(task: str) -> str:
+    """The command that fills a gap."""
+    return f"embryo-eval --task {task}"
+
+
+def missing(task: str, answered: bool) -> str:
+    """What an empty panel says: that the store is still being read, or what would fill it."""
+    return f"nothing stored: {to_run(task)}" if answered else READING
+
+
+def count(number: int | None) -> str:
+    """A whole number with thousands apart; a dash where there is none."""
+    return "–" if number is None else f"{number:,}"
+
+
+def share(value: float | None) -> str:
+    """A part of one, three decimals without the leading zero; a dash where there is none."""
+    if value is None or value != value:
+        return "–"
+    text = f"{value:.3f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def change(value: float | None) -> str:
+    """A signed difference."""
+    if value is None or value != value:
+        return ""
+    return f"{value:+.3f}".replace("0.", ".", 1)
+
+
+def stands_in(shown: int | None, wanted: int) -> str:
+    """Says so where an earlier step's result is shown for the cursor's."""
+    if shown is None or shown == wanted:
+        return ""
+    return f"{short(shown)} shown for {short(wanted)}"
+
+
+def spoken(pieces: str) -> str:
+    """Word pieces with spaces between them as text: SentencePiece's and WordPiece's marks are taken away."""
+    if "▁" in pieces:
+        return pieces.replace(" ", "").replace("▁", " ").strip()
+    return pieces.replace(" ##", "")
+
+
+def labels(pieces: tuple[str, ...]) -> tuple[str, ...]:
+    """Word pieces as names of rows: a piece inside a word begins with a dash."""
+    marked = any(piece.startswith("▁") for piece in pieces)
+
+    def label(piece: str) -> str:
+        if piece.startswith("##"):
+            return f"-{piece[2:]}"
+        if piece.startswith(("▁", "[")) or not marked:
+            return piece.lstrip("▁") or "▁"
+        return f"-{piece}"
+
+    return tuple(label(piece) for piece in pieces)

@@ -1,0 +1,191 @@
+"""Screen 1: what was trained, how its loss fell, the headline curves, and what is evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+
+from embryo_tui import questions as q
+from embryo_tui.datasets import main_dataset
+from embryo_tui.look import Look, World
+from embryo_tui.raster.axes import natural_scale, short, step_axis
+from embryo_tui.raster.curves import PATTERNS
+from embryo_tui.screens import names
+from embryo_tui.screens.view import Find, View, Wishes, value_of
+from embryo_tui.widgets.card import Card
+from embryo_tui.widgets.plot import Frame, Plot, Series
+from embryo_tui.widgets.table import Cell, Column, Row, Table
+
+if TYPE_CHECKING:
+    from embryo_store.query import Coverage, Curve, RunCard
+
+#: The headline curves: task, metric, label, and what they are called.
+HEADLINES = (
+    ("mask-predict", "accuracy", "all", "mask-predict"),
+    ("reconstruct", "accuracy", "all", "reconstruct"),
+    ("mlm", "accuracy", "all", "held-out MLM"),
+    ("lama", "p1", "all", "knowledge P@1"),
+)
+LOSSES = ("loss",)
+
+
+class Overview(View):
+    """Card and coverage at the left, curves at the right."""
+
+    key, title = "overview", "Overview"
+
+    def compose(self) -> ComposeResult:
+        """Four panels."""
+        yield Card("card")
+        yield Plot("loss", "Training loss", empty="no training log stored: embryo-eval --task train-log")
+        yield Table(
+            "coverage",
+            "Evaluated",
+            [
+                Column("task", 16),
+                Column("dataset", 6, flex=1, keep=2),
+                Column("steps", 9, right=True),
+                Column("", 8, keep=3),
+                Column("last", 6, right=True, keep=1),
+            ],
+        )
+        yield Plot("headline", "Accuracy", empty="nothing evaluated yet: embryo-eval --db results.duckdb")
+
+    def wishes(self, look: Look, world: World, find: Find) -> Wishes:
+        """Curves over all steps: the cursor needs nothing new."""
+        headlines = (q.curves(task, metric, (label,)) for task, metric, label, _ in HEADLINES)
+        return Wishes((q.runs(), q.coverage(), q.curves("train-log", LOSSES[0]), *headlines))
+
+    def show(self, look: Look, world: World, find: Find) -> None:
+        """Card, curves, coverage."""
+        listed, coverage = find(q.runs()), value_of(find(q.coverage()), ())
+        cards = value_of(listed, ())
+        if listed is not None and self.changed("card", (cards,), look.run):
+            self._show_card(cards, look.run)
+        if listed is not None and self.changed("coverage", (coverage, cards), look.run):
+            self._show_coverage(coverage, look.run)
+        across = step_axis(world.steps, look.scale or natural_scale(world.steps))
+        settings = (look.runs, across, look.smooth)
+        logged = find(q.curves("train-log", LOSSES[0]))
+        losses = value_of(logged, ())
+        loss, headline = self.query_one("#loss", Plot), self.query_one("#headline", Plot)
+        if self.changed("loss", (losses,), (*settings, logged is None)):
+            series = by_run(losses, look.runs, world.runs)
+            loss.draw(series, Frame(across, look.smooth), names.missing("train-log", logged is not None))
+        found = [find(q.curves(task, metric, (label,))) for task, metric, label, _ in HEADLINES]
+        answers = [value_of(curves, ()) for curves in found]
+        if self.changed("headline", (coverage, *answers), (*settings, None in found)):
+            drawn = []
+            for tint, (curves, (task, _, _, name)) in enumerate(zip(answers, HEADLINES, strict=True)):
+                dataset = main_dataset(coverage, task)
+                mine = tuple(curve for curve in curves if curve.dataset == dataset)
+                drawn += _headline(mine, look.runs, name, tint)
+            empty = names.missing("mask-predict", None not in found)
+            headline.draw(tuple(drawn), Frame(across, look.smooth, shares=True), empty)
+        loss.point(look.step, look.mark)
+        headline.point(look.step, look.mark)
+
+    def _show_card(self, cards: tuple[RunCard, ...], run: str) -> None:
+        panel = self.query_one("#card", Card)
+        card = next((card for card in cards if card.run == run), None)
+        if card is None:
+            panel.entitle("No runs")
+            panel.write((("", "This store holds no results yet. Fill it: embryo-eval --db FILE"),))
+            return
+        panel.entitle(card.run)
+        size = [f"{card.layers} layers" if card.layers else "", f"{card.heads} heads" if card.heads else ""]
+        size += [f"width {card.hidden}" if card.hidden else ""]
+        size += [f"{short(card.parameters)} weights" if card.parameters else ""]
+        saved = f"{len(card.steps)} checkpoints"
+        if len(card.steps):
+            saved += f", {short(float(card.steps[0]))} to {short(float(card.steps[-1]))}"
+        if card.total_steps:
+            saved += f" of {short(card.total_steps)} steps"
+        lines = [
+            ("model", f"{card.family}{f', {card.objective}' if card.objective else ''}"),
+            ("size", " · ".join(part for part in size if part) or "unknown"),
+            ("saved", saved),
+            ("corpus", told(_parsed(card.corpus)) or "unknown"),
+            ("from", card.source),
+        ]
+        known = {"name", "family", "objective"}
+        lines += [(name, told(value)) for name, value in card.recipe.items() if name not in known]
+        panel.write(tuple(lines))
+
+    def _show_coverage(self, coverage: tuple[Coverage, ...], run: str) -> None:
+        rows = []
+        for entry in coverage:
+            if entry.run != run:
+                continue
+            filled = round(8 * entry.done / entry.checkpoints) if entry.checkpoints else 0
+            complete = entry.done >= entry.checkpoints
+            cells = (
+                Cell(_name(entry), "text"),
+                Cell(f"{entry.dataset}{f' seed {entry.seed}' if entry.seed else ''}", "dim"),
+                Cell(f"{entry.done}/{entry.checkpoints}", "text" if complete else "strong"),
+                Cell(f"{entry.failed} failed" if entry.failed else "━" * filled + "╌" * (8 - filled),
+                     "bad" if entry.failed else "good" if complete else "dim"),
+                Cell("–" if entry.last_step is None else short(entry.last_step), "dim"),
+            )  # fmt: skip
+            rows.append(Row((entry.task, entry.dataset, entry.protocol, entry.seed), cells))
+        seen = {entry.task for entry in coverage if entry.run == run}
+        for task, name in names.TASKS.items():
+            if task not in seen:
+                rows.append(
+                    Row(task, (Cell(name, "faint"), Cell(names.to_run(task), "faint"), Cell("none", "faint")))
+                )
+        self.query_one("#coverage", Table).fill(rows, empty="nothing evaluated yet")
+
+
+def by_run(curves: tuple[Curve, ...], chosen: tuple[str, ...], runs: tuple[str, ...]) -> tuple[Series, ...]:
+    """One series a chosen run, each in its run's colour."""
+    return tuple(
+        Series(curve.run, curve.step, curve.value, runs.index(curve.run))
+        for curve in curves
+        if curve.run in chosen and curve.run in runs
+    )
+
+
+def _headline(curves: tuple[Curve, ...], chosen: tuple[str, ...], name: str, tint: int) -> list[Series]:
+    """One headline of every chosen run: its own colour, runs by how the line is broken."""
+    drawn = []
+    for place, run in enumerate(chosen):
+        for curve in curves:
+            if curve.run == run:
+                label = name if len(chosen) == 1 else f"{name} {run}"
+                drawn.append(Series(label, curve.step, curve.value, tint, PATTERNS[place % len(PATTERNS)]))
+                break
+    return drawn
+
+
+def _name(entry: Coverage) -> str:
+    """The task, and its protocol where that is not the paper's."""
+    name = names.TASKS.get(entry.task, entry.task)
+    return name if entry.protocol == "paper" else f"{name}, {entry.protocol}"
+
+
+def _parsed(text: str | None) -> object:
+    """What a trainer wrote about its corpus: JSON, or plain text."""
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        return text
+
+
+def told(value: object) -> str:
+    """A recipe's value for people: names and values side by side, without digests and empty ones."""
+    if isinstance(value, Mapping):
+        parts = (
+            (str(name).replace("_", " "), told(part)) for name, part in value.items() if name != "digest"
+        )
+        return " · ".join(f"{name} {part}" for name, part in parts if part)
+    if isinstance(value, list | tuple):
+        return ", ".join(told(part) for part in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return short(value) if abs(value) >= 10_000 else f"{value:g}"
+    return "" if value is None else str(value)

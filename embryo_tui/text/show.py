@@ -1,0 +1,69 @@
+"""``embryo-tui --print``: reads the store once, prints a panel, says what is wrong in one message."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embryo_store.errors import StoreError
+from embryo_store.query import read
+from embryo_tui.steps import settle
+from embryo_tui.text import panels
+from embryo_tui.text.summary import summary
+from embryo_tui.text.tables import showable
+
+if TYPE_CHECKING:
+    from embryo_store.query import Reader, RunCard
+
+PANELS: Mapping[str, Callable[[Reader, RunCard, int, int], str]] = {
+    "overview": panels.overview,
+    "words": panels.words,
+    "knowledge": panels.knowledge,
+    "attention": panels.attention,
+}
+#: Columns: fewer hold no chart, more help nobody.
+NARROW, WIDE = 60, 200
+#: Seconds to wait for a store that is being written to.
+PATIENCE = 10.0
+
+
+def show(path: Path, panel: str, *, run: str | None, step: int | None, width: int | None) -> int:
+    """Prints a panel of all runs or one; the exit code."""
+    columns = min(max(width or shutil.get_terminal_size((80, 24)).columns, NARROW), WIDE)
+    try:
+        with read(path, timeout=PATIENCE) as reader:
+            cards = reader.runs()
+            if not cards:
+                return _complain(f"{path} holds no results yet. Fill it: embryo-eval --db {path}")
+            mine = panels.chosen(cards, run)
+            if not mine:
+                known = ", ".join(card.run for card in cards)
+                return _complain(f"{path} holds no run {run!r}. It holds: {known}")
+            if panel == "summary":
+                text = summary(reader, mine, columns)
+            else:
+                draw = PANELS[panel]
+                text = "\n\n".join(draw(reader, card, _step(card, step), columns) for card in mine)
+    except StoreError as error:
+        return _complain(str(error), error.exit_code)
+    try:
+        print(showable(text, sys.stdout.encoding), flush=True)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; Python must not find the pipe broken again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _step(card: RunCard, step: int | None) -> int:
+    if not len(card.steps):
+        return 0
+    return int(card.steps[-1]) if step is None else settle(card.steps, step)
+
+
+def _complain(message: str, code: int = 2) -> int:
+    print(f"embryo-tui: {message}", file=sys.stderr)
+    return code

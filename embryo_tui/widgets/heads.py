@@ -1,0 +1,125 @@
+"""A value for every layer and head as a grid of coloured, numbered fields. Knows a matrix alone."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+
+from embryo_tui.raster.axes import Floats
+from embryo_tui.raster.heat import INK, Levels, quantise
+from embryo_tui.widgets.ink import Ink
+from embryo_tui.widgets.panel import Panel, line
+
+LEFT = 4
+
+
+class HeadGrid(Panel):
+    """Layers down, heads across; the chosen one stands in brackets."""
+
+    class Picked(Message):
+        """A field was clicked."""
+
+        def __init__(self, layer: int, head: int) -> None:
+            """Both count from 1."""
+            super().__init__()
+            self.layer, self.head = layer, head
+
+    def __init__(self, key: str, title: str = "") -> None:
+        """``key`` is the widget's id."""
+        super().__init__(key, title)
+        self._values: Floats = np.zeros((0, 0))
+        self._chosen = (1, 1)
+        self._range = (0.0, 1.0)
+        self._signed = False
+        self._levels: Levels | None = None
+
+    def fill(
+        self, values: Floats, chosen: tuple[int, int], span: tuple[float, float], signed: bool = False
+    ) -> None:
+        """Values ``(layers, heads)``, coloured over ``span``: the same at all steps, so that they compare."""
+        same = values.shape == self._values.shape and np.array_equal(values, self._values, equal_nan=True)
+        if same and (chosen, span, signed) == (self._chosen, self._range, self._signed):
+            return
+        grown = values.shape != self._values.shape
+        self._values, self._chosen, self._range, self._signed = values, chosen, span, signed
+        self._levels = None
+        self.refresh(layout=grown)
+
+    @property
+    def values(self) -> Floats:
+        """What is shown."""
+        return self._values
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Room for every layer, in fields as high as the screen allows."""
+        layers = len(self._values)
+        return 2 + layers * (1 if viewport.height < 36 or layers > 6 else 3)
+
+    def _sizes(self) -> tuple[int, int]:
+        """Cells across and down of one field."""
+        layers, heads = self._values.shape
+        across = min(9, max(2, (self.size.width - LEFT) // max(1, heads)))
+        down = min(3, max(1, (self.size.height - 2) // max(1, layers)))
+        return across, down
+
+    def render_body(self, y: int, width: int, pen: Ink) -> Strip:
+        """The heads' numbers, or a line of a layer."""
+        layers, heads = self._values.shape
+        if not layers:
+            return Strip.blank(width, pen.blank)
+        across, down = self._sizes()
+        if y == 0:
+            names = "".join(f"{head:^{across}}" for head in range(1, heads + 1))
+            return line([(" " * LEFT + names, pen.faint)], width, pen.blank)
+        layer, part = divmod(y - 1, down)
+        if layer >= layers:
+            return Strip.blank(width, pen.blank)
+        middle = part == (down - 1) // 2
+        if self._levels is None:
+            self._levels = quantise(self._values, *self._range, pen.ramp(self._signed).levels)
+        segments = [Segment(f"{layer + 1:>3} " if middle else " " * LEFT, pen.faint)]
+        for head in range(heads):
+            chosen = (layer + 1, head + 1) == self._chosen
+            value, level = float(self._values[layer, head]), int(self._levels[layer, head])
+            segments.append(self._field(value, level, across, middle, chosen, pen))
+        strip = Strip(segments)
+        return strip.adjust_cell_length(width, pen.blank)
+
+    def _field(self, value: float, level: int, across: int, middle: bool, chosen: bool, pen: Ink) -> Segment:
+        ramp = pen.ramp(self._signed)
+        text = "" if np.isnan(value) else f"{value:+.2f}" if self._signed else f"{value:.2f}"
+        if across < 6:
+            text = text.replace("0.", ".", 1)
+        text = text[: across - 2 if chosen else across - 1]
+        shown = f"{f'[{text}]' if chosen else text:^{across}}"
+        inner = shown if middle else " " * across
+        if pen.mono:
+            shade = INK[min(4, level * 5 // ramp.levels)] if level < ramp.levels else " "
+            inner = inner if middle else shade * across
+            return Segment(inner, pen.chosen if chosen else pen.text)
+        ground = ramp.colours[level]
+        return Segment(inner, _on(ground, chosen))
+
+    def on_click(self, event: events.Click) -> None:
+        """Picks the field under the mouse."""
+        across, down = self._sizes()
+        layers, heads = self._values.shape
+        layer, head = (event.y - 2) // down + 1, (event.x - LEFT) // across + 1
+        if event.y >= 2 and event.x >= LEFT and layer <= layers and head <= heads:
+            self.post_message(self.Picked(layer, head))
+
+
+@lru_cache(maxsize=512)
+def _on(ground: Color, bold: bool) -> Style:
+    """Black or white, whichever can be read on a colour."""
+    red, green, blue = ground.get_truecolor()
+    ink = Color.parse("#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "#ffffff")
+    return Style(color=ink, bgcolor=ground, bold=bold)

@@ -1,0 +1,99 @@
+"""Annotated sentences, as every reader of treebanks, propositions and coreference hands them on, and the
+faults that it met on the way. Knows no file format and no model.
+
+Positions count words from 0; ends are exclusive. A layer of annotation is None where the sentence lacks it,
+and empty where it was annotated and holds nothing: the difference decides what a probe may learn from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from embryo_store.records import Json
+
+#: The label of a predicate's own words in a proposition.
+PREDICATE = "V"
+#: Faults that are shown in full; of the others only the number is kept.
+SHOWN = 20
+
+
+class LabelledSpan(NamedTuple):
+    """Words ``start`` up to, not including, ``end``."""
+
+    label: str
+    start: int
+    end: int
+
+
+class Proposition(NamedTuple):
+    """A predicate and its arguments, continuations (``C-``, ``C-V`` too) and references (``R-``) among
+    them.
+    """
+
+    predicate: tuple[int, int]
+    arguments: tuple[LabelledSpan, ...]
+
+
+class Mention(NamedTuple):
+    """A mention of the entity ``cluster``, a name that holds within the sentence's document."""
+
+    cluster: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedSentence:
+    """A sentence and what is annotated on it. ``document`` and ``line`` say where it was read."""
+
+    document: str
+    line: int
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None = None
+    constituents: tuple[LabelledSpan, ...] | None = None
+    propositions: tuple[Proposition, ...] | None = None
+    mentions: tuple[Mention, ...] | None = None
+
+
+class Fault(NamedTuple):
+    """Something wrong in a corpus. ``kind`` is one short phrase a sort of fault, ``detail`` what was
+    found.
+    """
+
+    path: str
+    line: int
+    kind: str
+    detail: str
+
+    def __str__(self) -> str:
+        """The fault in one sentence, place first."""
+        return f"{self.path}, line {self.line}: {self.kind}: {self.detail}"
+
+
+@dataclass
+class Findings:
+    """What readers report while they read: faults whose neighbourhood was left out, and counts worth
+    knowing.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def fault(self, path: Path, line: int, kind: str, detail: str) -> None:
+        """Takes note of a fault; the first ``SHOWN`` are kept with their places."""
+        self.kinds[kind] += 1
+        if len(self.faults) < SHOWN:
+            self.faults.append(Fault(str(path), line, kind, detail))
+
+    def report(self) -> Mapping[str, Json]:
+        """As JSON: counts by name, faults by kind, and the first of them in full."""
+        return {
+            "counts": dict(sorted(self.counts.items())),
+            "faults": dict(sorted(self.kinds.items())),
+            "first_faults": [str(fault) for fault in self.faults],
+        }

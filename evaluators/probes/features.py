@@ -1,0 +1,109 @@
+"""The vectors of all spans at every layer, gathered batch by batch: in memory, or in a file that has no name.
+
+A span's vector is the mean over its pieces (paper, appendix D.1). Knows neither labels nor classifiers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from evaluators.batches import Batch
+from evaluators.errors import EvaluatorError
+from evaluators.probes.spans import TaskSpans
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Spans ``first`` and following, of one batch.
+
+    ``pieces``: the spans' pieces, one span after another, as indices into the batch's pieces row by row.
+    ``offsets``: where each span's begin in ``pieces``.
+    """
+
+    first: int
+    pieces: torch.Tensor
+    offsets: torch.Tensor
+
+    def means(self, state: torch.Tensor) -> torch.Tensor:
+        """The spans' vectors, (spans, width) in fp32, from one layer's ``state`` (rows, length, width)."""
+        flat = state.reshape(-1, state.shape[-1]).float()
+        pieces, offsets = self.pieces.to(flat.device), self.offsets.to(flat.device)
+        return torch.nn.functional.embedding_bag(pieces, flat, offsets, mode="mean")
+
+
+def poolings(spans: TaskSpans, batches: Sequence[Batch]) -> tuple[Pooling, ...]:
+    """How the spans lie in ``batches``, whose items are the spans' rows in ascending order."""
+    found = []
+    for batch in batches:
+        first, last = np.searchsorted(spans.row, [batch.item[0], batch.item[-1] + 1])
+        row = spans.row[first:last] - batch.item[0]
+        length = spans.end[first:last] - spans.start[first:last]
+        offsets = np.cumsum(length) - length
+        within = np.arange(int(length.sum())) - np.repeat(offsets, length)
+        pieces = np.repeat(row * batch.ids.shape[1] + spans.start[first:last], length) + within
+        found.append(Pooling(int(first), torch.from_numpy(pieces), torch.from_numpy(offsets)))
+    return tuple(found)
+
+
+class FeatureBank:
+    """Room for ``spans`` vectors of ``width`` numbers at each of ``layers`` layers, fp32, layer by layer.
+
+    Up to ``budget`` bytes it lies in memory; beyond, in a memory-mapped file under the folder for
+    temporary files. The file is unlinked as soon as it is open, so that nothing is left of it, however
+    the process ends.
+    """
+
+    def __init__(self, layers: int, spans: int, width: int, budget: float) -> None:
+        """Takes the room.
+
+        Raises:
+            EvaluatorError: the disk has not enough of it.
+        """
+        shape = (layers, spans, width)
+        size = 4 * layers * spans * width
+        self.on_disk = size > budget
+        self._vectors: Floats = _mapped(shape, size) if self.on_disk else np.empty(shape, dtype=np.float32)
+
+    @property
+    def layers(self) -> int:
+        """The number of layers, the embeddings among them."""
+        return len(self._vectors)
+
+    def fill(self, pooling: Pooling, states: Sequence[torch.Tensor]) -> None:
+        """Pools one batch: ``states``, one a layer, (rows, length, width)."""
+        if len(pooling.offsets):
+            last = pooling.first + len(pooling.offsets)
+            for layer, state in enumerate(states):
+                self._vectors[layer, pooling.first : last] = pooling.means(state).cpu().numpy()
+
+    def layer(self, number: int) -> torch.Tensor:
+        """All vectors of one layer: (spans, width), sharing the bank's memory."""
+        return torch.from_numpy(self._vectors[number])
+
+
+def _mapped(shape: tuple[int, int, int], size: int) -> Floats:
+    folder = Path(tempfile.gettempdir())
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix="embryo-features-") as file:
+            if hasattr(os, "posix_fallocate"):
+                # Writing to a mapped page for which the disk has no room would kill the process.
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
+    except OSError as error:
+        free = shutil.disk_usage(folder).free
+        raise EvaluatorError(
+            f"The probes' features need {size / 1e9:.1f} GB in {folder}, which has {free / 1e9:.1f} GB free "
+            f"({error.strerror}). Set TMPDIR to a larger disk, lower max_targets, or raise memory."
+        ) from error

@@ -1,0 +1,122 @@
+"""What a user asked for: the command line first, then ``embryo.toml`` in the working folder, then defaults.
+
+Knows no task and no checkpoint: it checks names and types of options, and reads nothing but that file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from evaluators.errors import InputError
+from evaluators.steps import Steps
+
+DtypeChoice = Literal["fp32", "bf16", "auto"]
+CONFIG = Path("embryo.toml")
+
+_PATHS = {"checkpoints": "checkpoints", "data": "data", "db": "results.duckdb"}
+_EVAL_KEYS = {"dtype": str, "threads": int, "run": list, "task": list}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides what is evaluated, and where it is read and written."""
+
+    checkpoints: Path
+    data: Path
+    db: Path
+    runs: tuple[str, ...] = ()
+    steps: Steps = field(default_factory=Steps)
+    tasks: tuple[str, ...] = ()
+    task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    dtype: DtypeChoice = "auto"
+    threads: int | None = None
+
+
+def settle(
+    *,
+    checkpoints: str | None = None,
+    data: str | None = None,
+    db: str | None = None,
+    runs: Sequence[str] = (),
+    steps: Steps | None = None,
+    tasks: Sequence[str] = (),
+    dtype: str | None = None,
+    threads: int | None = None,
+    config: Path = CONFIG,
+) -> Settings:
+    """Joins command line, configuration file and defaults.
+
+    Raises:
+        InputError: the file is no TOML, or holds a name or type that is not known.
+    """
+    written = _read(config)
+    eval_table = _eval_table(written, config)
+    paths = {
+        name: Path(given if given is not None else _text(written.get(name, default), name, config))
+        for (name, default), given in zip(_PATHS.items(), (checkpoints, data, db), strict=True)
+    }
+    chosen: Any = dtype if dtype is not None else eval_table.get("dtype", "auto")
+    if chosen not in get_args(DtypeChoice):
+        raise InputError(
+            f"{config}: [eval] dtype is {chosen!r}. Expected one of {', '.join(get_args(DtypeChoice))}."
+        )
+    count = threads if threads is not None else eval_table.get("threads")
+    if count is not None and count < 1:
+        raise InputError(f"threads is {count}. Expected 1 or more.")
+    return Settings(
+        checkpoints=paths["checkpoints"],
+        data=paths["data"],
+        db=paths["db"],
+        runs=tuple(runs or eval_table.get("run", ())),
+        steps=steps if steps is not None else Steps(),
+        tasks=tuple(tasks or eval_table.get("task", ())),
+        task_options=_task_options(written, config),
+        dtype=chosen,
+        threads=count,
+    )
+
+
+def _read(config: Path) -> Mapping[str, Any]:
+    try:
+        with config.open("rb") as handle:
+            return tomllib.load(handle)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{config} is no valid TOML: {error}. Mend that line, or remove the file."
+        ) from error
+
+
+def _text(value: Any, name: str, config: Path) -> str:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{config}: {name} is {value!r}. Expected a path in quotes.")
+    return value
+
+
+def _eval_table(written: Mapping[str, Any], config: Path) -> Mapping[str, Any]:
+    table = written.get("eval", {})
+    if not isinstance(table, dict):
+        raise InputError(f"{config}: eval is {table!r}. Expected a table [eval].")
+    for key, value in table.items():
+        kind = _EVAL_KEYS.get(key)
+        if kind is None:
+            raise InputError(
+                f"{config}: [eval] has no option {key!r}. It knows {', '.join(sorted(_EVAL_KEYS))}."
+            )
+        strings = kind is not list or all(isinstance(item, str) for item in value)
+        if not isinstance(value, kind) or isinstance(value, bool) or not strings:
+            what = "a list of names" if kind is list else f"a value of type {kind.__name__}"
+            raise InputError(f"{config}: [eval] {key} is {value!r}. Expected {what}.")
+    return table
+
+
+def _task_options(written: Mapping[str, Any], config: Path) -> Mapping[str, Mapping[str, Any]]:
+    tables = written.get("task", {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise InputError(f"{config}: task is {tables!r}. Expected tables such as [task.mlm].")
+    return tables

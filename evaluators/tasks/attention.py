@@ -1,0 +1,184 @@
+"""Attention (figure 4): averaged maps of every layer and head, a few single sentences, and statistics.
+
+The average is over the sentences of at least ``size`` pieces, cropped to their first ``size``; statistics are
+taken over all sentences, uncropped (docs/evaluators.md).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from embryo_store.records import AttentionMaps, Dataset, Metric, Sentence
+from evaluators.batches import Batch, Stream, by_length
+from evaluators.corpora.base import Corpus, SentenceCorpus
+from evaluators.errors import CheckpointError, InputError
+from evaluators.tasks.base import Collector, Cost, Finding, ModelTask, Pass, Prepared
+from evaluators.tasks.maps import STATISTICS, row_sums
+from evaluators.tasks.scores import Ints
+from evaluators.words import frame
+
+if TYPE_CHECKING:
+    import torch
+
+    from evaluators.vocabulary import Vocabulary
+
+#: The id of the average over the corpus.
+AVERAGE = 0
+
+
+@dataclass(frozen=True)
+class Attention(ModelTask):
+    """``size``: the side of stored maps. ``singles``: how many first sentences are stored alone."""
+
+    name = "attention"
+    version = 1
+    summary = (
+        "Attention maps of every layer and head, averaged and for single sentences; statistics of every head."
+    )
+    reads = "sentences"
+    cost = Cost.PASS
+
+    size: int = 32
+    singles: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that no map can have."""
+        if not 2 <= self.size <= 512:
+            raise InputError(f"[task.attention] size is {self.size}. Expected 2 to 512.")
+        if self.singles < 0:
+            raise InputError(f"[task.attention] singles is {self.singles}. Expected 0 or more.")
+
+    def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:
+        """One row a sentence, cut at ``limit``.
+
+        Raises:
+            CheckpointError: no sentence is long enough for the average.
+        """
+        if not isinstance(corpus, SentenceCorpus):
+            raise TypeError(f"expected sentences, found {type(corpus).__name__}")
+        pieces = vocabulary.many(corpus.sentences)
+        rows = [frame(vocabulary, ids[: limit - 2]) for ids in pieces]
+        size = min(self.size, limit)
+        if not any(len(row) >= size for row in rows):
+            longest = max(map(len, rows))
+            raise CheckpointError(
+                f"{corpus.uri}: the longest sentence has {longest} pieces, the average needs {size}."
+            )
+        key = ("sentences", corpus.data_hash, vocabulary.digest, str(limit))
+        cut = sum(len(ids) > limit - 2 for ids in pieces)
+        return _PreparedAttention(
+            corpus,
+            vocabulary,
+            tuple(rows),
+            size,
+            self.singles,
+            cut,
+            Stream(key, by_length(rows), attentions=True),
+        )
+
+
+@dataclass(frozen=True)
+class _PreparedAttention(Prepared):
+    corpus: SentenceCorpus
+    vocabulary: Vocabulary
+    rows: tuple[Ints, ...]
+    size: int
+    singles: int
+    cut: int
+    stream: Stream
+
+    def start(self) -> Collector:
+        return _Maps(self)
+
+    def dataset(self) -> Dataset:
+        average = Sentence(
+            vocab=self.vocabulary.digest,
+            sentence_id=AVERAGE,
+            text=f"mean over {self.averaged} sentences",
+            pieces=[str(place) for place in range(1, self.size + 1)],
+        )
+        singles = [
+            Sentence(
+                vocab=self.vocabulary.digest,
+                sentence_id=number,
+                text=self.corpus.sentences[number - 1],
+                pieces=self.vocabulary.strings([int(i) for i in self.rows[number - 1][: self.size]]),
+            )
+            for number in range(1, min(self.singles, len(self.rows)) + 1)
+        ]
+        return replace(self.corpus.dataset(), attention_sentences=[average, *singles])
+
+    @property
+    def averaged(self) -> int:
+        """How many sentences are long enough for the average."""
+        return sum(len(row) >= self.size for row in self.rows)
+
+    def notes(self) -> Sequence[str]:
+        notes = []
+        if self.averaged < len(self.rows):
+            notes.append(
+                f"{self.corpus.name}: {self.averaged} of {len(self.rows)} sentences have "
+                f"{self.size} pieces or more, and make the average."
+            )
+        if self.cut:
+            notes.append(
+                f"{self.corpus.name}: {self.cut} sentences are longer than the model reads, and were cut."
+            )
+        return notes
+
+
+class _Maps(Collector):
+    def __init__(self, prepared: _PreparedAttention) -> None:
+        self._prepared = prepared
+        self._punctuation = prepared.vocabulary.punctuation()
+        self._average: npt.NDArray[np.float64] | None = None
+        self._singles: dict[int, npt.NDArray[np.float32]] = {}
+        self._sums: dict[tuple[str, int], torch.Tensor] = {}
+        self._rows: dict[str, int] = defaultdict(int)
+
+    def see(self, index: int, batch: Batch, seen: Pass) -> None:
+        prepared, length = self._prepared, batch.ids.shape[1]
+        if not seen.attentions:
+            raise CheckpointError("the model gave no attention maps, although eager attention was asked for.")
+        layers = [layer.float().cpu() for layer in seen.attentions]
+        punctuation = self._punctuation[batch.ids]
+        for number, layer in enumerate(layers, start=1):
+            for statistic, (total, rows) in row_sums(layer, punctuation).items():
+                key = (statistic, number)
+                self._sums[key] = self._sums[key] + total if key in self._sums else total
+                if number == 1:
+                    self._rows[statistic] += rows
+        size = prepared.size
+        cropped = np.stack([layer[..., :size, :size].numpy() for layer in layers], axis=1)
+        if length >= size:
+            total = cropped.sum(0, dtype=np.float64)
+            self._average = total if self._average is None else self._average + total
+        for row, item in enumerate(batch.item):
+            if item < prepared.singles:
+                self._singles[int(item) + 1] = cropped[row]
+
+    def findings(self) -> Mapping[str, Finding]:
+        assert self._average is not None
+        metrics = [
+            Metric(
+                statistic,
+                float(value) / self._rows[statistic],
+                layer=layer,
+                head=head,
+                n=self._rows[statistic],
+            )
+            for statistic in STATISTICS
+            for (name, layer), total in sorted(self._sums.items())
+            if name == statistic
+            for head, value in enumerate(total, start=1)
+        ]
+        average = (self._average / self._prepared.averaged).astype(np.float32)
+        maps = [AttentionMaps(AVERAGE, average)]
+        maps += [AttentionMaps(number, self._singles[number]) for number in sorted(self._singles)]
+        return {"paper": Finding(metrics, maps)}

@@ -1,0 +1,27 @@
+"""Probing of semantic roles (paper, section 4, figure 10a)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluators.probes.labels import PAPER_LABELS
+from evaluators.probes.task import Probe
+
+
+@dataclass(frozen=True)
+class ProbeSrl(Probe):
+    """An argument's role from the means of predicate and argument. Protocol ``tenney``: F1 over the
+    labels that are neither continuations (C-) nor references (R-).
+    """
+
+    name = "probe-srl"
+    summary = "Linear probe of every layer: an argument's semantic role (F1)."
+    edge = "srl"
+
+    def among(self) -> Mapping[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+        """All labels; those of Tenney et al. (2018)."""
+        plain = [not label.startswith(("C-", "R-")) for label in PAPER_LABELS[self.edge]]
+        return {**super().among(), "tenney": np.array(plain, dtype=np.bool_)}

@@ -1,0 +1,39 @@
+"""Token reconstruction (paper, section 3): the unmasked sentence goes in; does every piece come back?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluators.batches import Stream, by_length
+from evaluators.corpora.base import Corpus
+from evaluators.tasks.base import Cost, ModelTask, Prepared
+from evaluators.tasks.words import Asked, WordTask, pieced_words
+
+if TYPE_CHECKING:
+    from evaluators.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Reconstruct(ModelTask):
+    """Accuracy by tag of reading an unmasked sentence back; a word counts when all its pieces do."""
+
+    name = "reconstruct"
+    version = 1
+    summary = "Feed the sentence unmasked: is every piece of a word given back? Accuracy by tag."
+    reads = "words"
+    cost = Cost.PASS
+
+    def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:
+        """One row a sentence."""
+        words, pieced = pieced_words(corpus, vocabulary, limit)
+        batches = by_length([sentence.ids for sentence in pieced.sentences])
+        asked = []
+        for batch in batches:
+            owner = np.stack([pieced.sentences[item].owner for item in batch.item])
+            row, column = np.nonzero(owner >= 0)
+            asked.append(Asked(row, column, batch.ids[row, column], owner[row, column]))
+        key = ("plain", words.data_hash, vocabulary.digest, str(limit))
+        return WordTask(words, pieced, Stream(key, batches), tuple(asked))

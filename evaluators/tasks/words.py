@@ -1,0 +1,125 @@
+"""What reconstruction and mask prediction share: words of a corpus, judged right or wrong, counted by tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embryo_store.records import Dataset, Metric, Outcomes
+from evaluators.batches import Batch, Stream
+from evaluators.corpora.base import Corpus, WordCorpus
+from evaluators.errors import CheckpointError
+from evaluators.tasks.base import Collector, Finding, Pass, Prepared
+from evaluators.tasks.scores import Ints, accuracies, all_right
+from evaluators.words import PiecedCorpus, piece
+
+if TYPE_CHECKING:
+    import torch
+
+    from evaluators.vocabulary import Vocabulary
+
+#: Rows that go through the head at a time: bounds the logits (rows, vocabulary) that stand in memory.
+HEAD_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The pieces of one batch that are judged.
+
+    Where they stand (``row``, ``column``), what they were (``gold``), to which word they belong (``owner``).
+    """
+
+    row: Ints
+    column: Ints
+    gold: Ints
+    owner: Ints
+
+
+@dataclass(frozen=True)
+class WordTask(Prepared):
+    """A word corpus, its inputs, and for every batch the pieces that are judged."""
+
+    corpus: WordCorpus
+    pieced: PiecedCorpus
+    stream: Stream
+    asked: tuple[Asked, ...]
+    extra: tuple[Metric, ...] = ()
+
+    def start(self) -> Collector:
+        """A collector that judges the asked pieces of every batch."""
+        return _Judge(self)
+
+    def dataset(self) -> Dataset:
+        """The words."""
+        return self.corpus.dataset()
+
+    def notes(self) -> list[str]:
+        """How many words are not judged, and why."""
+        return word_notes(self.corpus, self.pieced)
+
+
+class _Judge(Collector):
+    def __init__(self, prepared: WordTask) -> None:
+        self._prepared = prepared
+        self._correct = np.zeros(len(prepared.pieced.judged), dtype=np.bool_)
+
+    def see(self, index: int, batch: Batch, seen: Pass) -> None:
+        asked = self._prepared.asked[index]
+        best = argmax(seen.head, seen.hidden, asked.row, asked.column)
+        all_right(best == asked.gold, asked.owner, self._correct)
+
+    def findings(self) -> Mapping[str, Finding]:
+        prepared = self._prepared
+        metrics = accuracies(self._correct, prepared.pieced.judged, prepared.corpus.flat_tags)
+        return {
+            "paper": Finding(
+                [*metrics, *prepared.extra, *counts(prepared.pieced)], [Outcomes(correct=self._correct)]
+            )
+        }
+
+
+def pieced_words(corpus: Corpus, vocabulary: Vocabulary, limit: int) -> tuple[WordCorpus, PiecedCorpus]:
+    """The corpus in pieces.
+
+    Raises:
+        CheckpointError: no word of it is left to judge.
+    """
+    if not isinstance(corpus, WordCorpus):
+        raise TypeError(f"expected words, found {type(corpus).__name__}")
+    pieced = piece(corpus, vocabulary, limit)
+    if not pieced.judged.any():
+        raise CheckpointError(f"{corpus.uri}: no word fits a model that reads {limit} pieces.")
+    return corpus, pieced
+
+
+def argmax(
+    head: Callable[[torch.Tensor], torch.Tensor], hidden: torch.Tensor, row: Ints, column: Ints
+) -> Ints:
+    """The likeliest token at every (row, column)."""
+    parts = [head(part).argmax(-1).cpu().numpy() for part in hidden[row, column].split(HEAD_ROWS)]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def counts(pieced: PiecedCorpus) -> list[Metric]:
+    """How many words were cut, and how many hold the unknown piece, of how many."""
+    n = len(pieced.judged)
+    return [
+        Metric("words_cut", float(pieced.cut), n=n),
+        Metric("words_unknown", float(pieced.unknown.sum()), n=n),
+    ]
+
+
+def word_notes(corpus: WordCorpus, pieced: PiecedCorpus) -> list[str]:
+    """The same in sentences, where there is something to say."""
+    n = len(pieced.judged)
+    notes = []
+    if pieced.cut:
+        notes.append(
+            f"{corpus.name}: {pieced.cut:,} of {n:,} words lie beyond the model's length and are not judged."
+        )
+    if pieced.unknown.any():
+        notes.append(f"{corpus.name}: {int(pieced.unknown.sum()):,} of {n:,} words hold the unknown piece.")
+    return notes

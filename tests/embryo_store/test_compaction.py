@@ -1,0 +1,94 @@
+"""Compaction changes where things lie and how much room they take, and nothing else."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import duckdb
+import pytest
+
+import embryo_store
+from embryo_store import errors
+
+Worker = Callable[..., "subprocess.Popen[str]"]
+
+COMPACT = """
+import sys, embryo_store
+print("ready", flush=True)
+while True:
+    embryo_store.compact(sys.argv[1])
+"""
+
+LEAVE_A_LOG = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("INSERT INTO meta VALUES ('left', 'behind')")
+os._exit(1)
+"""
+
+
+def content(path: Path) -> dict[str, list[str]]:
+    with embryo_store.read(path) as reader:
+        names = [name for (name,) in reader.sql("SELECT table_name FROM information_schema.tables").rows]
+        return {name: sorted(repr(row) for row in reader.sql(f"FROM {name}").rows) for name in names}
+
+
+def test_a_compacted_store_holds_the_same_in_less_room(store: Path, tmp_path: Path) -> None:
+    before = content(store)
+    size, smaller = embryo_store.compact(store, block_size=16_384)
+    assert content(store) == before
+    assert (store.stat().st_size, size > 5 * smaller) == (smaller, True)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "results.duckdb", "results.duckdb.turn", "results.duckdb.room",
+    }  # fmt: skip
+
+
+def test_a_compacted_store_takes_new_facts_and_replacements(world: ModuleType, store: Path) -> None:
+    embryo_store.compact(store)
+    embryo_store.commit(store, world.lama_commit(100, world.RANKS[0]))
+    embryo_store.commit(store, world.lama_commit(0, world.RANKS[0], replace(world.RUN, run="other")))
+    with embryo_store.read(store) as reader:
+        assert reader.sql("SELECT count(*), max(fact_id) FROM facts").rows == ((4, 4),)
+        assert reader.sql("SELECT count(*) FROM lama").rows == ((16,),)
+
+
+def test_rows_lie_sorted_by_fact_and_step(store: Path) -> None:
+    embryo_store.compact(store)
+    with embryo_store.read(store) as reader:
+        rows = reader.sql("SELECT run, fact_id, step FROM lama ORDER BY rowid").rows
+    assert list(rows) == sorted(rows)
+
+
+def test_what_a_killed_writer_left_in_its_log_is_kept(store: Path, worker: Worker) -> None:
+    worker(LEAVE_A_LOG, store).communicate()
+    assert store.with_name(store.name + ".wal").exists()
+    embryo_store.compact(store)
+    assert not store.with_name(store.name + ".wal").exists()
+    with embryo_store.read(store) as reader:
+        assert reader.sql("SELECT value FROM meta WHERE key = 'left'").rows == (("behind",),)
+
+
+def test_kill_9_while_compacting_loses_nothing(world: ModuleType, store: Path, worker: Worker) -> None:
+    before = content(store)
+    for place in range(4):
+        process = worker(COMPACT, store)
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05 + 0.15 * place)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert content(store) == before
+    embryo_store.compact(store)
+    embryo_store.commit(store, world.words_commit(300, {"DT": 1.0}))
+    assert len(embryo_store.done(store)) == 16
+
+
+def test_a_store_in_use_is_not_swapped(store: Path) -> None:
+    inode = store.stat().st_ino
+    with duckdb.connect(str(store)), pytest.raises(errors.StoreLocked):
+        embryo_store.compact(store, timeout=0.05)
+    assert store.stat().st_ino == inode

@@ -1,0 +1,28 @@
+"""Every query that the documentation shows answers, on a store with every kind of record."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [page for page in (ROOT / "docs" / "sql.md", ROOT / "README.md") if page.exists()]
+QUERIES = [
+    pytest.param(query, id=f"{page.stem}-{place}")
+    for page in PAGES
+    for place, query in enumerate(re.findall(r"```sql\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_documented_query_answers(rows: Callable[[str], list[tuple[object, ...]]], query: str) -> None:
+    assert rows(query)
+
+
+def test_every_table_and_view_is_documented(rows: Callable[[str], list[tuple[object, ...]]]) -> None:
+    page = (ROOT / "docs" / "sql.md").read_text("utf-8")
+    headings = " ".join(re.findall(r"^### (.*)$", page, re.MULTILINE))
+    names = {str(name) for (name,) in rows("SELECT table_name FROM information_schema.tables")}
+    assert names
+    assert not {name for name in names if f"`{name}" not in headings}

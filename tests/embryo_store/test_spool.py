@@ -1,0 +1,148 @@
+"""Somebody who keeps the file open costs nobody a result; two stores become one that means the same."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import duckdb
+import pytest
+
+import embryo_store
+from embryo_store import errors
+
+Worker = Callable[..., "subprocess.Popen[str]"]
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('in', flush=True); sys.stdin.read()"
+TABLES = (
+    "runs", "checkpoints", "evaluations", "metrics", "datasets", "words", "outcomes", "train_log",
+    "vocabularies", "relations", "facts", "lama", "sentences", "attention",
+)  # fmt: skip
+
+
+def content(path: Path) -> dict[str, list[str]]:
+    with embryo_store.read(path) as reader:
+        return {table: sorted(repr(row) for row in reader.sql(f"FROM {table}").rows) for table in TABLES}
+
+
+def test_commits_wait_beside_a_store_that_is_kept_open(
+    world: ModuleType, store: Path, tmp_path: Path, worker: Worker
+) -> None:
+    straight = tmp_path / "straight.duckdb"
+    new = [
+        world.lama_commit(300, world.RANKS[1], replace(world.RUN, run="other")),
+        world.words_commit(100, {"DT": 0.25}, inputs="inputs-2"),
+        world.words_commit(100, {"DT": 0.75}, inputs="inputs-3"),
+    ]
+    for commit in [*world.small_world(), *new]:
+        embryo_store.commit(straight, commit)
+    with worker(HOLD, store) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        for commit in new:
+            embryo_store.commit(store, commit, timeout=0.05)
+        waiting = sorted((tmp_path / "results.duckdb.spool").iterdir())
+        assert [path.suffix for path in waiting] == [".duckdb"] * 3
+        with pytest.raises(errors.StoreLocked, match="3 finished results wait"):
+            embryo_store.fold_in(store, timeout=0.05)
+        holder.communicate()
+    assert embryo_store.done(store) == embryo_store.done(straight)
+    assert embryo_store.fold_in(store) == 3
+    assert not (tmp_path / "results.duckdb.spool").exists()
+    assert content(store) == content(straight)
+
+
+def test_the_next_commit_folds_in_what_waits_first(
+    world: ModuleType, store: Path, tmp_path: Path, worker: Worker
+) -> None:
+    with worker(HOLD, store) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        embryo_store.commit(store, world.words_commit(100, {"DT": 0.25}), timeout=0.05)
+        holder.communicate()
+    embryo_store.commit(store, world.words_commit(100, {"DT": 0.5}))
+    assert not (tmp_path / "results.duckdb.spool").exists()
+    with embryo_store.read(store) as reader:
+        values = reader.sql("SELECT value FROM metrics WHERE step = 100 AND label = 'DT'").rows
+    assert values == ((0.5,),)
+
+
+def test_a_fold_that_was_cut_off_is_folded_again_without_harm(
+    world: ModuleType, store: Path, tmp_path: Path, worker: Worker
+) -> None:
+    with worker(HOLD, store) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        embryo_store.commit(store, world.lama_commit(100, world.RANKS[0]), timeout=0.05)
+        holder.communicate()
+    (place,) = (tmp_path / "results.duckdb.spool").iterdir()
+    kept = place.read_bytes()
+    embryo_store.fold_in(store)
+    once = content(store)
+    place.parent.mkdir()
+    place.write_bytes(kept)
+    embryo_store.fold_in(store)
+    assert content(store) == once
+
+
+def test_a_spool_that_can_t_be_made_leaves_the_lock_s_message(
+    world: ModuleType, store: Path, tmp_path: Path, worker: Worker
+) -> None:
+    (tmp_path / "results.duckdb.spool").write_text("in the way")
+    with worker(HOLD, store) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(errors.StoreLocked, match=f"process {holder.pid}"):
+            embryo_store.commit(store, world.words_commit(300, {"DT": 1.0}), timeout=0.05)
+        holder.communicate()
+
+
+def test_merging_translates_facts_and_adds_runs(world: ModuleType, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.duckdb", tmp_path / "two.duckdb"
+    first = world.lama_commit(0, world.RANKS[0])
+    answers = first.evaluations[0].payloads[0]
+    names = answers.facts
+    turned = replace(
+        names, relation=names.relation[::-1], subject=names.subject[::-1], object=names.object[::-1],
+        uuid=names.uuid[::-1],
+    )  # fmt: skip
+    embryo_store.commit(one, first)
+    other = world.lama_commit(0, world.RANKS[1], replace(world.RUN, run="other"))
+    paper = replace(other.evaluations[0], payloads=(replace(answers, facts=turned),))
+    embryo_store.commit(two, replace(other, evaluations=[paper, other.evaluations[1]]))
+    query = "SELECT subject, gold_rank, answer FROM fact_history WHERE run = 'other' ORDER BY subject"
+    with embryo_store.read(two) as reader:
+        before = reader.sql(query).rows
+    embryo_store.merge(one, two)
+    with embryo_store.read(one) as reader:
+        assert reader.sql(query).rows == before
+        assert [card.run for card in reader.runs()] == ["other", "small"]
+        assert reader.sql("SELECT count(*) FROM facts").rows == ((4,),)
+
+
+def test_merging_equal_results_changes_nothing_and_unequal_ones_are_refused_or_renamed(
+    world: ModuleType, store: Path, whole_world: Path, tmp_path: Path
+) -> None:
+    before = content(store)
+    embryo_store.merge(store, whole_world)
+    assert content(store) == before
+    other = tmp_path / "other.duckdb"
+    embryo_store.commit(other, world.words_commit(100, {"DT": 0.5}, inputs="inputs-2"))
+    with pytest.raises(errors.MergeConflict, match="small step 100 mask-predict"):
+        embryo_store.merge(store, other)
+    assert content(store) == before
+    embryo_store.merge(store, other, rename={"small": "it's another"})
+    with embryo_store.read(store) as reader:
+        (curve,) = reader.curves("mask-predict", runs=["it's another"], labels=["DT"])
+        assert len(reader.runs()) == 2
+    assert curve.value.tolist() == [0.5]
+
+
+def test_merging_something_else_is_refused(store: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "sales.duckdb")) as connection:
+        connection.execute("CREATE TABLE sales (amount INTEGER)")
+    with pytest.raises(errors.NotAStore):
+        embryo_store.merge(store, tmp_path / "sales.duckdb")
+    with pytest.raises(errors.StoreMissing):
+        embryo_store.merge(store, tmp_path / "absent.duckdb")

@@ -1,0 +1,88 @@
+"""The attention task: averaged, single and cropped maps against transformers' own; the built-in sentences."""
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForPreTraining, AutoTokenizer
+
+from embryo_store.records import AttentionMaps
+from evaluators.checkpoints import CheckpointStore
+from evaluators.corpora.sentences import built_in, read_sentences
+from evaluators.loading import Resident
+from evaluators.tasks.attention import Attention
+from evaluators.tasks.base import Pass
+from evaluators.vocabulary import load_vocabulary
+
+
+def test_maps_are_those_of_the_model_cropped_and_averaged(little: ModuleType, tmp_path: Path) -> None:
+    step = little.write_step(tmp_path / "checkpoints" / "one", 0, little.make_model(5))
+    lines = [
+        "The dog sees a cat .",
+        "The old dog sees a big cat and a small bird .",
+        "Rome",
+        "A cat walks to the river , to the dog .",
+    ]
+    (tmp_path / "sentences.txt").write_text("\n".join(lines))
+    saved = CheckpointStore(tmp_path / "checkpoints").open("one", 0)
+    resident = Resident("cpu", "fp32")
+    resident.hold(saved)
+    corpus = read_sentences(tmp_path / "sentences.txt", "mine")
+    prepared = Attention(size=8, singles=2).prepare(corpus, load_vocabulary(saved), 64)
+    collector = prepared.start()
+    for index, batch in enumerate(prepared.stream.batches):
+        out = resident.body(torch.from_numpy(batch.ids), attentions=True)
+        collector.see(index, batch, Pass(out.last_hidden_state, out.attentions, resident.head()))
+    finding = collector.findings()["paper"]
+
+    model = AutoModelForPreTraining.from_pretrained(step, attn_implementation="eager").eval()
+    tokenizer = AutoTokenizer.from_pretrained(step)
+    whole = []
+    for line in lines:
+        with torch.no_grad():
+            shown = model(
+                input_ids=torch.tensor([tokenizer(line)["input_ids"]]), output_attentions=True
+            ).attentions
+        whole.append(torch.cat(shown).numpy())
+    long = [maps for maps in whole if maps.shape[-1] >= 8]
+    assert 0 < len(long) < len(lines)
+    expected = {
+        0: np.mean([maps[..., :8, :8] for maps in long], axis=0),
+        1: whole[0][..., :8, :8],
+        2: whole[1][..., :8, :8],
+    }
+    stored = {
+        payload.sentence_id: payload.maps
+        for payload in finding.payloads
+        if isinstance(payload, AttentionMaps)
+    }
+    assert stored.keys() == expected.keys()
+    for sentence, maps in expected.items():
+        assert stored[sentence] == pytest.approx(maps, abs=1e-6)
+
+    found = {(m.metric, m.layer, m.head): m for m in finding.metrics}
+    rows = sum(maps.shape[-1] for maps in whole)
+    diagonal = sum(float(np.trace(maps[1, 2])) for maps in whole) / rows
+    assert (found["diagonal", 2, 3].value, found["diagonal", 2, 3].n) == (
+        pytest.approx(diagonal, abs=1e-6),
+        rows,
+    )
+    places = [
+        [i for i, t in enumerate(tokenizer.tokenize(line), start=1) if t.strip("▁") in {".", ","}]
+        for line in lines
+    ]
+    marks = sum(maps[0, 1][:, mine].sum() for maps, mine in zip(whole, places, strict=True)) / rows
+    assert found["punctuation", 1, 2].value == pytest.approx(marks, abs=1e-6)
+
+    sentences = {s.sentence_id: s for s in prepared.dataset().attention_sentences}
+    assert list(sentences[1].pieces) == tokenizer.convert_ids_to_tokens(tokenizer(lines[0])["input_ids"])[:8]
+    assert len(sentences[0].pieces) == 8
+    assert sentences[0].text == f"mean over {len(long)} sentences"
+
+
+def test_the_built_in_sentences_are_long_enough_for_any_vocabulary() -> None:
+    sentences = built_in().sentences
+    assert sum(len(sentence.split()) >= 32 - 2 for sentence in sentences) >= 64
+    assert len(set(sentences)) == len(sentences)

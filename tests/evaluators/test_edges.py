@@ -1,0 +1,249 @@
+"""Corpora for probing: targets of sentences, JSON lines in and out, folders recognised, parsing kept."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluators.corpora import edge_cache
+from evaluators.corpora.annotated import AnnotatedSentence, LabelledSpan, Mention, Proposition
+from evaluators.corpora.edge_folder import look_for_edges, read_edge_folder
+from evaluators.corpora.edge_jsonl import write_edges
+from evaluators.corpora.edges import EDGE_TASKS, Target, targets_of
+from evaluators.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+def line(text: str, *targets: dict[str, object]) -> str:
+    return json.dumps({"text": text, "targets": list(targets), "info": {}}) + "\n"
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_targets_are_words_constituents_arguments_and_all_pairs_of_mentions() -> None:
+    found = targets_of(
+        AnnotatedSentence(
+            "d",
+            1,
+            ("Ann", "sees", "her", "dog"),
+            ("NNP", "VBZ", "PRP$", "NN"),
+            (LabelledSpan("S", 0, 4), LabelledSpan("NP", 2, 4)),
+            (Proposition((1, 2), (LabelledSpan("ARG0", 0, 1), LabelledSpan("C-V", 3, 4))),),
+            (Mention("b", 2, 4), Mention("a", 0, 1), Mention("a", 2, 3)),
+        )
+    )
+    assert found == {
+        "pos": [
+            Target((0, 1), None, "NNP"),
+            Target((1, 2), None, "VBZ"),
+            Target((2, 3), None, "PRP$"),
+            Target((3, 4), None, "NN"),
+        ],
+        "const": [Target((0, 4), None, "S"), Target((2, 4), None, "NP")],
+        "srl": [Target((1, 2), (0, 1), "ARG0"), Target((1, 2), (3, 4), "C-V")],
+        "coref": [
+            Target((0, 1), (2, 3), "1"),
+            Target((0, 1), (2, 4), "0"),
+            Target((2, 3), (2, 4), "0"),
+        ],
+    }
+
+
+def test_json_lines_come_back_as_they_went_out(tmp_path: Path) -> None:
+    files = {
+        f"{task}/{split}.jsonl": line(
+            f"Ann sees her dog {split}",
+            {"span1": [0, 1], **({"span2": [2, 4]} if paired else {}), "label": label},
+            {"span1": [2, 4], **({"span2": [0, 2]} if paired else {}), "label": other},
+        )
+        for task, paired, label, other in (
+            ("pos", False, "NNP", "NN"),
+            ("coref", True, "0", "1"),
+            ("srl", True, "ARG0", "ARG1"),
+        )
+        for split in ("train", "dev", "test")
+    }
+    corpus = read_edge_folder(write(tmp_path / "in", files), "small")
+    assert {split: len(part) for split, part in corpus.splits.items()} == {"train": 1, "dev": 1, "test": 1}, (
+        "a sentence that three tasks share is one sentence"
+    )
+    assert corpus.tasks == ("pos", "srl", "coref")
+    write_edges(corpus, tmp_path / "out")
+    again = read_edge_folder(tmp_path / "out", "small")
+    for split in corpus.splits:
+        for task in corpus.tasks:
+            assert list(again.rows(split, task)) == list(corpus.rows(split, task))
+            assert again.words(split, 0) == corpus.words(split, 0)
+    written = json.loads((tmp_path / "out" / "srl" / "dev.jsonl").read_text())
+    assert written["targets"] == [
+        {"span1": [0, 1], "span2": [2, 4], "label": "ARG0"},
+        {"span1": [2, 4], "span2": [0, 2], "label": "ARG1"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (
+            {"span1": [0, 5], "span2": [0, 1], "label": "ARG0"},
+            "expected span1 within the sentence's 4 words, found [0, 5]",
+        ),
+        (
+            {"span1": [0, 1], "span2": [2, 2], "label": "ARG0"},
+            "expected span2 within the sentence's 4 words, found [2, 2]",
+        ),
+        ({"span1": [0, 1], "label": "ARG0"}, "found None"),
+        ({"span1": [0, 1], "span2": [0, 1]}, "expected a label, found None"),
+        ("ARG0", "expected an object"),
+    ],
+)
+def test_a_target_out_of_range_costs_itself_alone(
+    tmp_path: Path, target: dict[str, object], said: str
+) -> None:
+    good = {"span1": [1, 2], "span2": [0, 1], "label": "ARG1"}
+    files = {f"srl/{s}.jsonl": line("Ann sees her dog", target, good) for s in ("train", "dev", "test")}
+    corpus = read_edge_folder(write(tmp_path / "c", files), "c")
+    assert [len(part.targets["srl"]) for part in corpus.splits.values()] == [1, 1, 1]
+    assert corpus.report["faults"] == {"target left out": 3}
+    first = corpus.report["first_faults"][0]
+    assert said in first
+    assert f"{tmp_path}/c/srl/dev.jsonl, line 1: target left out" in first
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"text": "a b"}', '{"text": 3, "targets": []}'])
+def test_a_line_that_is_no_example_is_refused(tmp_path: Path, text: str) -> None:
+    root = write(tmp_path / "c", {"pos/train.jsonl": line("a b") + text + "\n"})
+    with pytest.raises(InputError, match=r"train\.jsonl, line 2: expected"):
+        read_edge_folder(root, "c")
+
+
+ONE = "#begin document (a); part 000\na 0 0 {} NN (TOP*) - - - - * -\n\n#end document\n"
+
+
+def test_ontonotes_layout_gives_the_splits_and_other_languages_are_passed_by(tmp_path: Path) -> None:
+    root = write(
+        tmp_path / "ontonotes",
+        {
+            "v4/data/train/data/english/annotations/nw/a.v4_gold_conll": ONE.format("train"),
+            "v4/data/train/data/chinese/annotations/nw/b.v4_gold_conll": ONE.format("chinese"),
+            "v4/data/train/data/english/annotations/nw/a.v4_auto_conll": ONE.format("auto"),
+            "v4/data/development/data/english/annotations/nw/a.v4_gold_conll": ONE.format("dev"),
+            "v4/data/test/data/english/annotations/nw/a.v4_gold_conll": ONE.format("test"),
+            "v4/data/conll-2012-test/data/english/annotations/nw/a.v4_gold_conll": ONE.format("later"),
+        },
+    )
+    corpus = read_edge_folder(root, "ontonotes")
+    assert {split: corpus.words(split, 0) for split in corpus.splits} == {
+        "conll-2012-test": ("later",),
+        "dev": ("dev",),
+        "test": ("test",),
+        "train": ("train",),
+    }
+    assert corpus.tasks == ("pos", "const")
+    counts = corpus.report["counts"]
+    assert counts["documents"] == counts["documents without coreference"] == 4
+
+
+def test_files_that_name_no_split_are_no_corpus_to_probe_with(tmp_path: Path) -> None:
+    assert look_for_edges(write(tmp_path / "c", {"heldout.conll": ONE.format("x"), "notes.txt": ""})) is None
+
+
+def test_skeletons_without_a_list_of_splits_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no list of their splits: expected files\.train"):
+        look_for_edges(write(tmp_path / "c", {"a.xml.gold_skel": "a 0 0 [WORD] NN (TOP*) - -\n"}))
+
+
+def test_a_corpus_is_parsed_once_and_again_when_a_file_changes(tmp_path: Path, cache: Path) -> None:
+    files = {f"{s}.conll": ONE.format(s) for s in ("train", "dev", "test")}
+    root = write(tmp_path / "c", files)
+    first = read_edge_folder(root, "c")
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    assert len(kept) == 1
+    again = read_edge_folder(root, "other name")
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")} == kept
+    assert again.name == "other name"
+    assert again.data_hash == first.data_hash
+    assert again.forms == first.forms
+    assert again.report == first.report
+    assert again.labels == first.labels
+    for split, part in first.splits.items():
+        assert np.array_equal(again.splits[split].word, part.word)
+        assert np.array_equal(again.splits[split].targets["const"].spans, part.targets["const"].spans)
+    write(root, {"dev.conll": ONE.format("new")})
+    changed = read_edge_folder(root, "c")
+    assert changed.data_hash != first.data_hash
+    assert changed.words("dev", 0) == ("new",)
+
+
+def test_a_damaged_cache_is_parsed_anew_and_one_that_cannot_be_written_is_done_without(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write(tmp_path / "c", {f"{s}.conll": ONE.format(s) for s in ("train", "dev", "test")})
+    first = read_edge_folder(root, "c")
+    (kept,) = cache.rglob("*.npz")
+    for damage in (b"", b"PK\x03\x04 and no more", kept.read_bytes()[:200]):
+        kept.write_bytes(damage)
+        assert read_edge_folder(root, "c").forms == first.forms
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    assert read_edge_folder(root, "c").data_hash == first.data_hash
+
+
+def test_nothing_in_the_cache_is_ever_unpickled(cache: Path) -> None:
+    path = edge_cache.cache_folder() / f"{'0' * 64}-v{edge_cache.VERSION}.npz"
+    path.parent.mkdir(parents=True)
+    np.savez(path, about=np.array([{"labels": {}}], dtype=object))
+    assert edge_cache.load("0" * 64, "c", "c") is None
+
+
+@pytest.mark.skipif("EMBRYO_DATA" not in os.environ, reason="EMBRYO_DATA is not set: no real treebanks here")
+@pytest.mark.slow
+def test_real_corpora_have_the_published_counts(tmp_path: Path) -> None:
+    import subprocess
+
+    data = Path(os.environ["EMBRYO_DATA"])
+    for name, archives in {
+        "ewt": ("ewt/ud_ewt_sources.tar.zst", "ewt/propbank_ewt_gold_skel.tar.zst"),
+        "gum": ("gum/gum_nonNC.tar.zst",),
+    }.items():
+        (tmp_path / name).mkdir()
+        for archive in archives:
+            subprocess.run(["tar", "--zstd", "-xf", data / archive, "-C", tmp_path / name], check=True)
+    ewt = read_edge_folder(tmp_path / "ewt", "ewt")
+    counts = ewt.report["counts"]
+    assert counts["skeleton sentences"] == 16_579
+    assert counts["aligned sentences"] == 16_552
+    assert counts["skeleton words"] == 254_564
+    assert counts["skeleton constituents"] == 236_977
+    assert counts["skeleton arguments"] == 100_495
+    assert round(100 * counts["words of one tag in both"] / counts["aligned words"], 2) == 99.37
+    assert {split: len(part) for split, part in ewt.splits.items()} == {
+        "dev": 1_968,
+        "test": 2_058,
+        "train": 12_526,
+    }
+    assert ewt.tasks == ("pos", "const", "srl")
+
+    gum = read_edge_folder(tmp_path / "gum", "gum")
+    assert sum(len(part.word) for part in gum.splits.values()) == 166_546
+    assert sum(len(part) for part in gum.splits.values()) == 9_384
+    assert gum.report["counts"]["mentions"] == 21_533
+    assert gum.report["counts"]["clusters"] == 5_003
+    assert gum.report["faults"] == {}
+    assert gum.tasks == ("pos", "const", "coref")
+    assert set(gum.tasks) | set(ewt.tasks) == set(EDGE_TASKS)

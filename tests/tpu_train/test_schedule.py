@@ -1,0 +1,65 @@
+"""Learning rates and saved steps, against the formulas in float64, and the paper's own numbers."""
+
+import numpy as np
+import pytest
+
+from tpu_train import explain, recipe
+from tpu_train.recipe import Optimizer, Piece, Save
+from tpu_train.schedule import learning_rate, saved_steps
+
+
+def test_the_learning_rate_is_the_released_one() -> None:
+    settings = Optimizer("lamb", learning_rate=0.00176, warmup_steps=3125)
+    steps = np.arange(125_001)
+    mine = np.array([learning_rate(int(step), 125_000, settings) for step in steps])
+    warm = 0.00176 * steps / 3125
+    decayed = 0.00176 * (1 - steps / 125_000)
+    reference = np.where(steps < 3125, warm, decayed)
+    np.testing.assert_allclose(mine, reference, rtol=1e-12)
+    assert mine[3124] > mine[3125]  # the decay began at step 0: the rate jumps down where it takes over
+    assert mine[0] == mine[125_000] == 0
+
+
+def test_the_rate_ends_where_it_is_told_to() -> None:
+    settings = Optimizer("adamw", learning_rate=1.0, warmup_steps=0, end_learning_rate=0.2)
+    assert learning_rate(0, 10, settings) == 1.0
+    assert learning_rate(5, 10, settings) == pytest.approx(0.6)
+    assert learning_rate(10, 10, settings) == pytest.approx(0.2)
+
+
+def test_the_papers_numbers_are_derived() -> None:
+    base = recipe.load("albert-base")
+    assert base.optimizer.learning_rate == pytest.approx(0.00176 * np.sqrt(512 / 4096), rel=1e-9)
+    told = explain.explain(base, 16e9)
+    for number in (
+        "11,813,810",
+        "6.222539674e-04",
+        "1,000,000 steps",
+        "25,000",
+        "3.9%",
+        "77 would mask 15.0%",
+    ):
+        assert number in told
+    assert "77 of 512 tokens = 15.0%" in explain.explain(
+        recipe.load("albert-base", {"data.max_predictions": 77}), 16e9
+    )
+
+
+def test_base_saves_early_steps_densely_and_some_230_in_all() -> None:
+    base = recipe.load("albert-base")
+    steps = saved_steps(base.save, base.training.steps)
+    assert steps[:12] == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+    assert {1000, 2000, 20_000, 25_000, 995_000, 1_000_000} <= set(steps)
+    assert len(steps) == 227
+    assert "1,000 … 20,000 by 1,000, 25,000 … 1,000,000 by 5,000" in explain.plan(base, None)
+
+
+def test_the_last_step_is_always_saved_and_none_beyond_it() -> None:
+    assert saved_steps(Save((0, 3, 50), (Piece(20, 8),)), 21) == (0, 3, 8, 16, 21)
+
+
+def test_tiny_keeps_thirty_steps_or_more_from_zero() -> None:
+    tiny = recipe.load("albert-tiny")
+    steps = saved_steps(tiny.save, tiny.training.steps)
+    assert len(steps) >= 30
+    assert steps[0] == 0

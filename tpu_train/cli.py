@@ -1,0 +1,203 @@
+"""``embryo-train``: the command line. Reads options, calls, and turns errors into messages and exit codes.
+
+Imports nothing heavy until a command runs, so that ``--help`` and ``--version`` answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tpu_train.errors import InputError, TrainError
+
+_SETTINGS = "embryo.toml"
+_KNOWN = ("recipe", "corpus", "out", "vocabulary", "seed", "steps", "threads", "state_every", "quiet")
+_EXAMPLES = """\
+examples:
+  embryo-train --recipe albert-tiny --corpus text/ --out checkpoints/albert-tiny
+  embryo-train --out checkpoints/albert-tiny      goes on with a run that was stopped
+  embryo-train explain albert-base                where a recipe's numbers come from
+  embryo-train plan albert-base                   which steps will be saved, and how large they are
+
+Options may also stand in embryo.toml in the working folder, in a table [train].
+Exit codes: 0 done; 2 wrong usage or input; 3 could not finish; 130 interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        command = arguments[0] if arguments and arguments[0] in _COMMANDS else "train"
+        rest = arguments[1:] if arguments and arguments[0] in _COMMANDS else arguments
+        return int(_COMMANDS[command](rest))
+    except TrainError as error:
+        print(f"embryo-train: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("embryo-train: interrupted; the same command goes on.", file=sys.stderr)
+        return 130
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """The table ``[train]`` of ``embryo.toml`` in ``folder``; empty where there is none.
+
+    Raises:
+        InputError: not TOML, or an unknown key.
+    """
+    from tpu_train.tables import unknown_key
+
+    path = folder / _SETTINGS
+    if not path.is_file():
+        return {}
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8")).get("train", {})
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from None
+    for key in table:
+        if key not in _KNOWN:
+            raise unknown_key(key, _KNOWN, f"{path} [train]")
+    return table
+
+
+def _parser(name: str, about: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=name, description=about, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {metadata.version('lm-embryology')}"
+    )
+    return parser
+
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, help="seed of everything random (default: the recipe's)")
+    parser.add_argument("--steps", type=int, help="length of the run in updates (default: the recipe's)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help="any value of the recipe as TOML, e.g. --set optimizer.learning_rate=1e-3; repeatable",
+    )
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in options.set:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise InputError(f"--set {item}: expected TABLE.KEY=VALUE.")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    if options.seed is not None:
+        found["training.seed"] = options.seed
+    if options.steps is not None:
+        found["training.steps"] = options.steps
+    return found
+
+
+def _train(arguments: Sequence[str]) -> int:
+    parser = _parser(
+        "embryo-train",
+        "Pretrain a language model and keep its checkpoints; the same command resumes. "
+        "Other commands: explain, plan, batch (each has --help).",
+    )
+    parser.add_argument("--recipe", help="a recipe's name, or a TOML file")
+    parser.add_argument("--corpus", nargs="+", help="folders of text files, or files")
+    parser.add_argument("--out", help="the run's folder, e.g. checkpoints/albert-tiny")
+    parser.add_argument("--vocabulary", metavar="DIR", help="take the tokenizer of this folder, train none")
+    parser.add_argument("--threads", type=int, help="default: all cores, or what the run began with")
+    parser.add_argument(
+        "--state-every",
+        type=float,
+        metavar="SECONDS",
+        help="how often the resumable state is saved: what a kill costs at most (default: 30)",
+    )
+    parser.add_argument("--quiet", action="store_true", default=None, help="no progress")
+    _add_recipe_options(parser)
+    options = parser.parse_args(arguments)
+    for key, value in settings(Path.cwd()).items():
+        if getattr(options, key) is None:
+            setattr(options, key, [value] if key == "corpus" and isinstance(value, str) else value)
+    if options.out is None:
+        raise InputError("Where to? Say --out, e.g. --out checkpoints/albert-tiny.")
+    if options.threads is not None and options.threads < 1:
+        raise InputError(f"--threads {options.threads}: expected 1 or more.")
+
+    from tpu_train import recipe
+    from tpu_train.progress import Display
+    from tpu_train.train import STATE_EVERY, Request, train
+
+    overrides = _overrides(options)
+    asked = recipe.load(options.recipe, overrides) if options.recipe else None
+    if overrides and asked is None:
+        raise InputError("--seed, --steps and --set change a recipe: say --recipe, too.")
+    request = Request(
+        Path(options.out),
+        asked,
+        [Path(source) for source in options.corpus or ()],
+        Path(options.vocabulary) if options.vocabulary else None,
+        options.threads,
+        STATE_EVERY if options.state_every is None else options.state_every,
+    )
+    with Display(bool(options.quiet)) as display:
+        train(request, display)
+        display.say(f"Done: {request.out}")
+    return 0
+
+
+def _explain(arguments: Sequence[str]) -> int:
+    parser = _parser("embryo-train explain", "Where a recipe's numbers come from.")
+    parser.add_argument("recipe", help="a recipe's name, or a TOML file")
+    parser.add_argument(
+        "--corpus-bytes", type=float, default=16e9, help="size of the text (default: the paper's 16 GB)"
+    )
+    _add_recipe_options(parser)
+    options = parser.parse_args(arguments)
+
+    from tpu_train import explain, recipe
+
+    print(explain.explain(recipe.load(options.recipe, _overrides(options)), options.corpus_bytes))
+    return 0
+
+
+def _plan(arguments: Sequence[str]) -> int:
+    parser = _parser(
+        "embryo-train plan", "Which steps a recipe saves, how large they are, how long it takes."
+    )
+    parser.add_argument("recipe", help="a recipe's name, or a TOML file")
+    parser.add_argument("--measure", action="store_true", help="time some steps on this machine")
+    parser.add_argument("--threads", type=int, help="default: all cores")
+    _add_recipe_options(parser)
+    options = parser.parse_args(arguments)
+
+    from tpu_train import explain, hardware, recipe
+
+    loaded = recipe.load(options.recipe, _overrides(options))
+    seconds = explain.measured(loaded, options.threads or hardware.cores()) if options.measure else None
+    print(explain.plan(loaded, seconds))
+    return 0
+
+
+def _batch(arguments: Sequence[str]) -> int:
+    parser = _parser("embryo-train batch", "The very batch that a run saw at a step, as JSON lines.")
+    parser.add_argument("--out", required=True, help="the run's folder")
+    parser.add_argument("--step", type=int, required=True, help="the update from STEP to STEP + 1")
+    options = parser.parse_args(arguments)
+
+    from tpu_train.replay import replayed
+
+    for line in replayed(Path(options.out), options.step):
+        print(line)
+    return 0
+
+
+_COMMANDS = {"train": _train, "explain": _explain, "plan": _plan, "batch": _batch}

@@ -1,0 +1,70 @@
+"""``train_log.jsonl``: one line an interval, never a line twice. Knows sums and files, no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tpu_train import atomic
+from tpu_train.results import StepResult
+
+LOG = "train_log.jsonl"
+
+
+@dataclass
+class Interval:
+    """Sums over the steps since the last line."""
+
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, result: StepResult, seconds: float, tokens: int) -> None:
+        """Adds what one step saw, how long it took, and how many tokens it had."""
+        values = {name: value for name, value in asdict(result).items() if name != "weight_sum"}
+        for name, value in {"steps": 1.0, "seconds": seconds, "tokens": float(tokens), **values}.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def line(self, step: int, tokens: int, rate: float) -> dict[str, float | int]:
+        """The line that ends the interval at ``step``; losses in nats, means over the interval."""
+        sums, steps = self.sums, self.sums["steps"]
+        mlm, sop = sums["mlm_loss"] / steps, sums["sop_loss"] / steps
+        return {
+            "step": step,
+            "loss": mlm + sop,
+            "mlm_loss": mlm,
+            "sop_loss": sop,
+            "mlm_accuracy": sums["mlm_right"] / max(sums["mlm_count"], 1.0),
+            "sop_accuracy": sums["sop_right"] / sums["sop_count"],
+            "learning_rate": rate,
+            "grad_norm": sums["gradient_norm"] / steps,
+            "tokens": tokens,
+            "seconds": round(sums["seconds"], 3),
+            "tokens_per_second": round(sums["tokens"] / max(sums["seconds"], 1e-9), 1),
+        }
+
+
+def append(run: Path, line: dict[str, float | int]) -> None:
+    """Adds a line and waits until it is on disk."""
+    path = run / LOG
+    with atomic.explained_when_full(path), path.open("ab") as file:
+        file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def cut_after(run: Path, step: int) -> None:
+    """Drops lines of later steps than ``step``, and a last line that a killed process left half-written."""
+    path = run / LOG
+    if not path.is_file():
+        return
+    kept = []
+    for raw in path.read_bytes().splitlines():
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            break
+        if line["step"] > step:
+            break
+        kept.append(raw)
+    atomic.write_bytes(path, b"".join(raw + b"\n" for raw in kept))

@@ -1,0 +1,49 @@
+"""``batch``: shows the batch of any step of a run, from what the run keeps. Trains nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tpu_train import prepare
+from tpu_train import recipe as recipes
+from tpu_train import run as runs
+from tpu_train.batches import Batches
+from tpu_train.errors import InputError
+from tpu_train.examples import Packings
+
+
+def replayed(run: Path, step: int) -> Iterator[str]:
+    """One JSON object an example: pieces as the model saw them, what was masked where, and the order's label.
+
+    Raises:
+        InputError: no run there, or a step outside of it.
+    """
+    about = runs.read(run)
+    if about is None:
+        raise InputError(f"{run} holds no run: expected {runs.RUN} there, as embryo-train writes it.")
+    recipe = recipes.from_json(about["recipe"], str(run / runs.RUN))
+    if not 0 <= step < recipe.training.steps:
+        raise InputError(f"--step {step}: {run} has updates 0 to {recipe.training.steps - 1:,}.")
+    prepared = prepare.resume(run / runs.STATE, recipe)
+    packings = Packings(run / runs.STATE / "tokens", prepared.tokens, recipe.data, recipe.training.seed)
+    batch = Batches(recipe, prepared.vocabulary, prepared.tokens, packings).batch(step)
+    pieces = prepared.vocabulary.pieces
+    for row in range(len(batch.ids)):
+        length = int(batch.attention_mask[row].sum())
+        count = int(batch.weights[row].sum())
+        yield json.dumps(
+            {
+                "step": step,
+                "example": row,
+                "ids": batch.ids[row, :length].tolist(),
+                "pieces": [pieces[i] for i in batch.ids[row, :length]],
+                "token_types": batch.token_types[row, :length].tolist(),
+                "positions": batch.positions[row, :count].tolist(),
+                "labels": batch.labels[row, :count].tolist(),
+                "masked": [pieces[i] for i in batch.labels[row, :count]],
+                "swapped": int(batch.order_labels[row]),
+            },
+            ensure_ascii=False,
+        )

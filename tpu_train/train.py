@@ -1,0 +1,219 @@
+"""The training loop: batches in, steps saved, a line an interval, a state to go on from.
+
+Puts the rooms together; the arithmetic is in ``step``, the files in ``store``, ``state`` and ``log``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tpu_train import (
+    atomic,
+    hardware,
+    initial,
+    log,
+    names,
+    prepare,
+    state,
+    store,
+    vocabulary,
+)
+from tpu_train import (
+    recipe as recipes,
+)
+from tpu_train import (
+    run as runs,
+)
+from tpu_train.batches import Batch, Batches
+from tpu_train.errors import CouldNotFinishError, InputError, InterruptedTrainingError
+from tpu_train.examples import Packings
+from tpu_train.prepare import Prepared
+from tpu_train.progress import Display
+from tpu_train.recipe import Recipe
+from tpu_train.results import finite
+from tpu_train.schedule import learning_rate, saved_steps
+from tpu_train.signals import noted_signals
+from tpu_train.state import Progress
+
+#: Seconds between resumable states: what a kill costs at most.
+STATE_EVERY = 30.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A training command. ``recipe`` and ``corpus`` may be left out where the run has begun.
+
+    Without ``threads``, a run keeps the number that it began with: sums are split by it, and repeat to the
+    last bit only under the same split.
+    """
+
+    out: Path
+    recipe: Recipe | None
+    corpus: Sequence[Path]
+    vocabulary: Path | None
+    threads: int | None = None
+    state_seconds: float = STATE_EVERY
+
+
+def train(request: Request, display: Display) -> None:
+    """Trains a run to its last step, from wherever it stands.
+
+    Raises:
+        InputError: recipe, corpus or vocabulary cannot be used, or are not those of the run.
+        CouldNotFinishError: disk full, locked, or a loss that is not finite.
+        InterruptedTrainingError: Ctrl-C or SIGTERM; the state was saved.
+    """
+    about = runs.read(request.out)
+    if about is None and (request.recipe is None or not request.corpus):
+        raise InputError(
+            f"{request.out} holds no run yet: say --recipe and --corpus to begin one "
+            f"(recipes: {', '.join(recipes.names())}, or a TOML file)."
+        )
+    with runs.locked(request.out):
+        _Session(request, _begun(request, display), display).run()
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A run whose ``run.json`` stands."""
+
+    recipe: Recipe
+    prepared: Prepared
+    dtype: str
+    threads: int
+
+
+def _begun(request: Request, display: Display) -> _Begun:
+    """Begins the run (``run.json`` is written when all of it stands), or finds it as it was begun."""
+    folder = request.out / runs.STATE
+    about = runs.read(request.out)
+    if about is not None:
+        digest = prepare.mark(folder, request.corpus)[1].digest if request.corpus else None
+        recipe = recipes.from_json(about["recipe"], str(request.out / runs.RUN))
+        given = request.vocabulary and vocabulary.from_folder(request.vocabulary, recipe.vocabulary.size)
+        runs.refuse_changes(request.out, about, request.recipe, digest, given.digest if given else None)
+        threads = request.threads or about["threads"]
+        if threads != about["threads"]:
+            display.say(
+                f"The run began with {about['threads']} threads, now there are {threads}: weights may differ "
+                "in their last bits from those of an uninterrupted run."
+            )
+        return _Begun(recipe, prepare.resume(folder, recipe), about["compute_dtype"], threads)
+    assert request.recipe is not None
+    recipe = request.recipe
+    found, marked = prepare.mark(folder, request.corpus)
+    prepared = prepare.prepare(folder, found, marked, recipe, request.vocabulary, display.show)
+    dtype = hardware.compute_dtype(recipe.training.compute_dtype)
+    threads = request.threads or hardware.cores()
+    table = names.albert(recipe.model, recipe.vocabulary.size)
+    described = runs.describe(
+        request.out.name,
+        recipe,
+        marked,
+        [str(source) for source in request.corpus],
+        prepared.tokens,
+        prepared.vocabulary,
+        table,
+        dtype,
+        threads,
+    )
+    atomic.write_json(request.out / runs.RUN, described)
+    return _Begun(recipe, prepared, dtype, threads)
+
+
+class _Session:
+    """One process's part of a run: from the newest state to the last step, or to a signal."""
+
+    def __init__(self, request: Request, begun: _Begun, display: Display) -> None:
+        recipe, prepared = begun.recipe, begun.prepared
+        self._out, self._folder = request.out, request.out / runs.STATE
+        self._recipe, self._prepared, self._display = recipe, prepared, display
+        self._state_seconds = request.state_seconds
+        self._table = names.albert(recipe.model, recipe.vocabulary.size)
+        self._config = store.model_config(recipe)
+        self._to_save = frozenset(saved_steps(recipe.save, recipe.training.steps))
+        display.show("Starting TensorFlow", 0, 0)
+        hardware.prepare(begun.threads)
+        from tpu_train.step import Trainer
+
+        self._trainer = Trainer(recipe, self._table, begun.dtype, begun.threads)
+        self._progress = self._restored()
+        self._interval = log.Interval(dict(self._progress.interval))
+        self._detail = ""
+        log.cut_after(self._out, self._progress.step)
+
+    def run(self) -> None:
+        """Trains to the last step.
+
+        Raises:
+            CouldNotFinishError: disk full, or a loss that is not finite.
+            InterruptedTrainingError: a signal came; the state was saved.
+        """
+        prepared, recipe = self._prepared, self._recipe
+        last, step = recipe.training.steps, self._progress.step
+        packings = Packings(self._folder / "tokens", prepared.tokens, recipe.data, recipe.training.seed)
+        batches = Batches(recipe, prepared.vocabulary, prepared.tokens, packings)
+        if step == 0 and 0 in self._to_save:
+            self._save_step(0)
+        state_at = time.monotonic()
+        with noted_signals() as noted, closing(batches.from_step(step, last)) as made:
+            for batch in made:
+                self._advance(batch)
+                step = self._progress.step
+                if step in self._to_save:
+                    self._save_step(step)
+                if noted or step == last or time.monotonic() - state_at >= self._state_seconds:
+                    state.save(self._folder, self._progress, self._trainer.state())
+                    state_at = time.monotonic()
+                if noted and step < last:
+                    raise InterruptedTrainingError(
+                        f"Stopped at step {step:,} of {last:,}; the state is saved. "
+                        "The same command goes on from there."
+                    )
+
+    def _restored(self) -> Progress:
+        """Puts the newest state, or the initialisation, into the trainer."""
+        training = self._recipe.training
+        found = state.load(self._folder)
+        if found is None:
+            self._trainer.start(initial.weights(self._table, self._recipe.model, training.seed))
+            return Progress()
+        progress, arrays = found
+        self._trainer.restore(arrays)
+        self._display.say(f"Going on from step {progress.step:,} of {training.steps:,}.")
+        return progress
+
+    def _advance(self, batch: Batch) -> None:
+        """One update, its place in the log, and what the user sees of it."""
+        training, before = self._recipe.training, self._progress
+        begin = time.perf_counter()
+        result = self._trainer.run(before.step, batch)
+        seconds = time.perf_counter() - begin
+        step, seen = before.step + 1, int(batch.attention_mask.sum())
+        if not finite(result):
+            raise CouldNotFinishError(
+                f"The loss is not finite at step {step:,} (MLM {result.mlm_loss:.4g}, order "
+                f"{result.sop_loss:.4g}, gradient norm {result.gradient_norm:.4g}). The last good state "
+                f"is in {self._folder}. Begin another run with a lower learning rate or a longer warm-up."
+            )
+        self._interval.add(result, seconds, seen)
+        tokens = before.tokens + seen
+        if step % training.log_every == 0 or step == training.steps:
+            rate = learning_rate(step - 1, training.steps, self._recipe.optimizer)
+            line = self._interval.line(step, tokens, rate)
+            log.append(self._out, line)
+            self._interval = log.Interval()
+            self._detail = (
+                f"loss {line['loss']:.3f}  masked words {line['mlm_accuracy']:.1%}  "
+                f"{line['tokens_per_second']:,.0f} tokens/s"
+            )
+        self._progress = Progress(step, tokens, before.seconds + seconds, self._interval.sums)
+        self._display.show("Training", step, training.steps, self._detail)
+
+    def _save_step(self, step: int) -> None:
+        weights = names.to_hugging_face(self._table, self._trainer.read())
+        store.save_step(self._out, step, weights, self._config, self._prepared.vocabulary.files)
