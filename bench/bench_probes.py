@@ -1,10 +1,12 @@
 """Probing every layer in four tasks: one pass of the encoder and our solver, beside the published pipeline.
 
-The published pipeline encodes anew for each layer, task and split, pools span by span in Python, pickles, and trains
-each classifier with Adam (1e-4, batches of 1,024, 30,000 steps). It is done here in the same terms on a part of the
-same sample (``--share`` of the batches, ``--adam`` steps), in the same process, and scaled up; ours is done whole. A made-up
-corpus stands in for a treebank (as many words, constituents, arguments and pairs a sentence as English Web Treebank
-and GUM have); the encoder has ALBERT-base's shape and random weights. CPU-seconds, so that a busy machine does no harm.
+The published pipeline encodes anew for each layer, task and split, pools span by span in Python, pickles,
+and trains each classifier with Adam (1e-4, batches of 1,024, 30,000 steps). It is done here in the same
+terms on a part of the same sample (``--share`` of the batches, ``--adam`` steps), in the same process, and
+scaled up; ours is done whole. A made-up corpus stands in for a treebank (as many words, constituents,
+arguments and pairs a sentence as English Web Treebank and GUM have); the encoder has ALBERT-base's shape and
+random weights.
+CPU-seconds, so that a busy machine does no harm.
 """
 
 from __future__ import annotations
@@ -148,11 +150,15 @@ def main() -> None:
     torch.manual_seed(0)
     encoder = AlbertModel(
         AlbertConfig(
-            vocab_size=30_000, hidden_size=768, num_hidden_layers=given.layers, num_attention_heads=12,
-            intermediate_size=3072, embedding_size=128,
+            vocab_size=30_000,
+            hidden_size=768,
+            num_hidden_layers=given.layers,
+            num_attention_heads=12,
+            intermediate_size=3072,
+            embedding_size=128,
         ),
         add_pooling_layer=False,
-    ).eval()  # fmt: skip
+    ).eval()
     sample = draw(corpus, given.targets, 0)
     rows = rows_of(corpus, sample, Pieces(), 512)  # type: ignore[arg-type]
     spans = {task: spans_of(sample, task, rows) for task in EDGE_TASKS}
@@ -161,8 +167,11 @@ def main() -> None:
         split: sum(b.ids.size for b in rows.batches if (b.item[0] < first) == (split == "train"))
         for split in ("train", "rest")
     }
-    print(f"{len(rows.words):,} sentences, {read['train'] + read['rest']:,} pieces ({read['train']:,} of train); train targets:",
-          ", ".join(f"{task} {len(s.targets['train'].label):,}" for task, s in spans.items()))  # fmt: skip
+    print(
+        f"{len(rows.words):,} sentences, {read['train'] + read['rest']:,} pieces "
+        f"({read['train']:,} of train); train targets:",
+        ", ".join(f"{task} {len(s.targets['train'].label):,}" for task, s in spans.items()),
+    )
 
     pooled = {task: poolings(found, rows.batches) for task, found in spans.items()}
     banks = {task: FeatureBank(given.layers + 1, len(found), 768, 1e9) for task, found in spans.items()}
@@ -183,9 +192,12 @@ def main() -> None:
     for task in EDGE_TASKS:
         size = len(PAPER_LABELS[task])
         questions = Questions(
-            PAPER_LABELS[task], spans[task].targets, sample.tasks["test"][task].sentence[spans[task].targets["test"].source],
-            None, {"paper": np.ones(size, dtype=np.bool_)},
-        )  # fmt: skip
+            PAPER_LABELS[task],
+            spans[task].targets,
+            sample.tasks["test"][task].sentence[spans[task].targets["test"].source],
+            None,
+            {"paper": np.ones(size, dtype=np.bool_)},
+        )
         began = time.process_time()
         judge(banks[task], questions, torch.device("cpu"))
         judging += time.process_time() - began
@@ -208,10 +220,15 @@ def main() -> None:
     ours = sum(encoding.values()) + pooling + judging
     print("\n                                        CPU-s")
     for name, value in (
-        ("ours: encode train", encoding["train"]), ("ours: encode dev and test", encoding["rest"]), ("ours: pool", pooling),
-        ("ours: fit (within the next)", fitting), ("ours: fit, predict, score", judging), ("ours: all", ours),
-        ("published: encode, pool, pickle", peer), ("published: train", training),
-    ):  # fmt: skip
+        ("ours: encode train", encoding["train"]),
+        ("ours: encode dev and test", encoding["rest"]),
+        ("ours: pool", pooling),
+        ("ours: fit (within the next)", fitting),
+        ("ours: fit, predict, score", judging),
+        ("ours: all", ours),
+        ("published: encode, pool, pickle", peer),
+        ("published: train", training),
+    ):
         print(f"{name:<34}{value:>11,.1f}")
     print(f"\npasses over the train targets a fit: median {np.median(passes):.0f}, most {max(passes)}")
     for name, ratio in (

@@ -62,7 +62,8 @@ def _pack_documents(tokens: Tokens, data: Data, key: draws.Keys, first: int, las
         at = int(after[at]) - first
     chosen = np.array(heads)
     long_enough = ends[after[chosen] - first - 1] - starts[chosen] >= 2
-    return np.stack([sentences[chosen], after[chosen]], axis=1)[long_enough]
+    spans: npt.NDArray[np.int64] = np.stack([sentences[chosen], after[chosen]], axis=1)[long_enough]
+    return spans
 
 
 class Packings:

@@ -248,6 +248,14 @@ def store(_finished: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A true-colour terminal, whatever the tests are started from."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 def shown(widget: Widget) -> str:
     """What a widget drawn line by line shows, as text."""
     return "\n".join(widget.render_line(y).text.rstrip() for y in range(widget.size.height))
