@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from embryo_demo.syllabus import Syllabus, make_syllabus
 
 #: Raised whenever the same size and seed give another world.
 EDITION = 1
+
+#: Annotated sentences on which probes are fitted and tuned, for each held-out one.
+PROBE_SHARES = {"train": 2.0, "development": 0.5}
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,14 @@ def write_world(root: Path, seed: int = 0, size: Size = Size()) -> dict[str, Any
     training = _Corpus()
     author = Author(Dice(seed, "text"), syllabus)
     _write(places.text / "world.txt", training.lines(author, size.sentences, size.fact_share))
-    heldout = _unseen(Author(Dice(seed, "heldout"), syllabus), size.heldout, training.known)
-    named = [(f"demo/story_{number:04d}", sentences) for number, sentences in enumerate(heldout)]
-    _write(
-        places.data / "heldout" / "heldout.conllu", (line for item in named for line in conllu.lines(*item))
-    )
-    _write(
-        places.data / "heldout-conll2012" / "heldout.conll",
-        (line for item in named for line in conll2012.lines(*item)),
-    )
+    known = training.known
+    heldout = _unseen(Author(Dice(seed, "heldout"), syllabus), size.heldout, known)
+    _write(places.data / "heldout" / "heldout.conllu", _each(conllu.lines, "story", heldout))
+    # Probes are fitted on sentences of their own and judged on the held-out ones.
+    for split, share in PROBE_SHARES.items():
+        stories = _unseen(Author(Dice(seed, f"probe {split}"), syllabus), round(share * size.heldout), known)
+        _write(_split(places, split), _each(conll2012.lines, split, stories))
+    _write(_split(places, "test"), _each(conll2012.lines, "story", heldout))
     facts = places.data / "facts"
     _write(facts / "relations.jsonl", lama.relation_lines())
     for relation in RELATIONS:
@@ -171,9 +173,24 @@ class _Corpus:
             yield ""
 
 
-def _unseen(author: Author, sentences: int, known: set[str]) -> list[tuple[Sentence, ...]]:
-    """Stories without their sentences that stand in the training text or came before."""
-    seen, written = set(known), 0
+def _split(places: Places, split: str) -> Path:
+    """A split's file, in the layout of OntoNotes: the folder names the split."""
+    return places.data / "annotated" / split / "world.gold_conll"
+
+
+def _each(
+    lines: Callable[[str, Sequence[Sentence]], Iterator[str]],
+    name: str,
+    documents: Sequence[tuple[Sentence, ...]],
+) -> Iterator[str]:
+    """The lines of documents, one after another; each is named by its number."""
+    for number, sentences in enumerate(documents):
+        yield from lines(f"demo/{name}_{number:04d}", sentences)
+
+
+def _unseen(author: Author, sentences: int, seen: set[str]) -> list[tuple[Sentence, ...]]:
+    """Stories without their sentences that were seen before; what is found counts as seen from then on."""
+    written = 0
     found: list[tuple[Sentence, ...]] = []
     while written < sentences:
         fresh: list[Sentence] = []

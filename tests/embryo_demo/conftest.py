@@ -11,7 +11,7 @@ import pytest
 
 from embryo_demo.world import Size, write_world
 
-SMALL = Size(sentences=6_000, heldout=150)
+SMALL = Size(sentences=6_000, heldout=300)
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,17 @@ def conllu(world) -> list[list[list[str]]]:
 
 @pytest.fixture(scope="module")
 def conll2012(world) -> list[list[list[list[str]]]]:
-    """Documents of sentences of lines of columns."""
-    text = (world.root / "data" / "heldout-conll2012" / "heldout.conll").read_text("utf-8")
-    documents = re.findall(r"#begin document \((\S+)\); part 000\n(.*?)#end document\n", text, re.DOTALL)
-    assert len(documents) == text.count("#begin document") == len({name for name, _ in documents})
+    """Documents of sentences of lines of columns: the held-out sentences, on which probes are judged."""
+    return documents(world.root / "data" / "annotated" / "test" / "world.gold_conll")
+
+
+def documents(path: Path) -> list[list[list[list[str]]]]:
+    text = path.read_text("utf-8")
+    found = re.findall(r"#begin document \((\S+)\); part 000\n(.*?)#end document\n", text, re.DOTALL)
+    assert len(found) == text.count("#begin document") == len({name for name, _ in found})
     return [
         [[line.split() for line in block.split("\n")] for block in body.strip("\n").split("\n\n")]
-        for _, body in documents
+        for _, body in found
     ]
 
 
@@ -54,7 +58,7 @@ def spans(column: list[str]) -> list[tuple[str, int, int]]:
 def test_both_files_hold_the_same_words_and_tags(conllu, conll2012):
     sentences = [sentence for document in conll2012 for sentence in document]
     assert [[(c[1], c[4]) for c in s] for s in conllu] == [[(c[3], c[4]) for c in s] for s in sentences]
-    assert len(sentences) == 150
+    assert len(sentences) == 300
 
 
 def test_tags_are_penns_and_every_class_of_words_is_there(conllu):
@@ -199,5 +203,22 @@ def test_held_out_sentences_stand_nowhere_in_the_text(world):
     trained = set(world.text.split("\n"))
     lines = (world.root / "data" / "heldout" / "heldout.conllu").read_text("utf-8").split("\n")
     held = [line.removeprefix("# text = ") for line in lines if line.startswith("# text = ")]
-    assert len(held) == len(set(held)) == 150
+    assert len(held) == len(set(held)) == 300
     assert not trained & set(held)
+
+
+def test_probes_are_fitted_on_sentences_that_stand_in_no_other_split_and_nowhere_in_the_text(world):
+    splits = {
+        split: [
+            " ".join(columns[3] for columns in sentence)
+            for document in documents(world.root / "data" / "annotated" / split / "world.gold_conll")
+            for sentence in document
+        ]
+        for split in ("train", "development", "test")
+    }
+    assert {split: len(sentences) for split, sentences in splits.items()} == {
+        "train": 600, "development": 150, "test": 300
+    }  # fmt: skip
+    every = [sentence for sentences in splits.values() for sentence in sentences]
+    assert len(set(every)) == len(every)
+    assert not set(world.text.split("\n")) & set(every)
