@@ -17,8 +17,8 @@ from embryo_store.records import Json
 
 #: The label of a predicate's own words in a proposition.
 PREDICATE = "V"
-#: Faults that are shown in full; of the others only the number is kept.
-SHOWN = 20
+#: Faults of each kind that are shown in full; of the others only the number is kept.
+SHOWN = 5
 
 
 class LabelledSpan(NamedTuple):
@@ -64,10 +64,15 @@ class Fault(NamedTuple):
     found.
     """
 
-    path: str
+    path: Path
     line: int
     kind: str
     detail: str
+
+    def place(self, root: Path) -> str:
+        """Where it is, by its path below ``root`` (a corpus may be moved), and what was found there."""
+        path = self.path.relative_to(root) if self.path.is_relative_to(root) else self.path
+        return f"{path}, line {self.line}: {self.detail}"
 
     def __str__(self) -> str:
         """The fault in one sentence, place first."""
@@ -85,15 +90,18 @@ class Findings:
     counts: Counter[str] = field(default_factory=Counter)
 
     def fault(self, path: Path, line: int, kind: str, detail: str) -> None:
-        """Takes note of a fault; the first ``SHOWN`` are kept with their places."""
+        """Takes note of a fault; the first ``SHOWN`` of a kind are kept with their places."""
         self.kinds[kind] += 1
-        if len(self.faults) < SHOWN:
-            self.faults.append(Fault(str(path), line, kind, detail))
+        if self.kinds[kind] <= SHOWN:
+            self.faults.append(Fault(path, line, kind, detail))
 
-    def report(self) -> Mapping[str, Json]:
-        """As JSON: counts by name, faults by kind, and the first of them in full."""
+    def report(self, root: Path) -> Mapping[str, Json]:
+        """As JSON: counts by name, faults by kind, and where the first of each kind are, below ``root``."""
         return {
             "counts": dict(sorted(self.counts.items())),
             "faults": dict(sorted(self.kinds.items())),
-            "first_faults": [str(fault) for fault in self.faults],
+            "first_faults": {
+                kind: [fault.place(root) for fault in self.faults if fault.kind == kind]
+                for kind in sorted(self.kinds)
+            },
         }

@@ -97,29 +97,30 @@ class CoreferenceReader:
         """Starts with nothing open."""
         self._open: dict[str, list[int]] = {}
 
-    def read(self, index: int, cell: str) -> Iterable[Mention]:
-        """The mentions that end at word ``index``.
-
-        Raises:
-            BracketError: a mention ends that did not begin, or the cell is written otherwise.
+    def read(self, index: int, cell: str) -> tuple[list[Mention], list[str]]:
+        """The mentions that end at word ``index``, and what is wrong in its cell: a mention that ends and did
+        not begin, or something else than mentions. What is wrong costs no other mention.
         """
         ended: list[Mention] = []
-        for begins, cluster, ends in _scan(_COREFERENCE, cell.replace("|", " "), index):
-            if not begins and not ends:
-                raise BracketError(index, f"{cell!r} neither opens nor closes a mention")
-            if begins:
-                self._open.setdefault(cluster, []).append(index)
-            if ends:
-                if not self._open.get(cluster):
-                    raise BracketError(index, f"{cell!r} ends a mention of {cluster} that did not begin")
-                ended.append(Mention(cluster, self._open[cluster].pop(), index + 1))
-        return ended
+        wrong: list[str] = []
+        try:
+            for begins, cluster, ends in _scan(_COREFERENCE, cell.replace("|", " "), index):
+                if not begins and not ends:
+                    wrong.append(f"{cell!r} neither opens nor closes a mention")
+                if begins:
+                    self._open.setdefault(cluster, []).append(index)
+                if ends and not self._open.get(cluster):
+                    wrong.append(f"{cell!r} ends a mention of {cluster} that did not begin")
+                elif ends:
+                    ended.append(Mention(cluster, self._open[cluster].pop(), index + 1))
+        except BracketError as error:
+            wrong.append(str(error))
+        return ended, wrong
 
-    def still_open(self) -> Mention | None:
-        """A mention that never ended, with its end at its start; None where all did."""
-        starts = ((start, cluster) for cluster, opened in self._open.items() for start in opened)
-        first = min(starts, default=None)
-        return None if first is None else Mention(first[1], first[0], first[0])
+    def still_open(self) -> list[Mention]:
+        """The mentions that never ended, with their end at their start, in reading order."""
+        opened = [(start, cluster) for cluster, starts in self._open.items() for start in starts]
+        return [Mention(cluster, start, start) for start, cluster in sorted(opened)]
 
 
 def _scan(pattern: re.Pattern[str], cell: str, index: int) -> Iterable[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluators.corpora.annotated import AnnotatedSentence, Findings, Mention
-from evaluators.corpora.brackets import BracketError, CoreferenceReader
+from evaluators.corpora.brackets import CoreferenceReader
 from evaluators.corpora.columns import Header, Row, blocks, constituents, plain_word, propositions, ragged
 from evaluators.corpora.lines import numbered_lines
 from evaluators.errors import InputError
@@ -26,7 +26,7 @@ def read_conll2012(path: Path, findings: Findings) -> Iterator[AnnotatedSentence
     """Reads one file; it may hold many documents.
 
     A document none of whose sentences marks a mention is taken as not annotated for coreference: its
-    sentences have None there, and it is counted.
+    sentences have None there, and it is named.
 
     Raises:
         InputError: the file is no UTF-8 text, or does not begin a document before its first word.
@@ -69,7 +69,8 @@ def _with_mentions(
     """The sentences of one document with their mentions; a mention does not leave its sentence."""
     annotated = any(row.cells[-1] not in ("-", "_", "*") for rows, _ in pending for row in rows)
     if pending and not annotated:
-        findings.counts["documents without coreference"] += 1
+        rows, sentence = pending[0]
+        findings.fault(path, rows[0].line, "document without coreference", sentence.document)
     clusters: set[str] = set()
     for rows, sentence in pending:
         mentions = _mentions(path, rows, findings) if annotated else None
@@ -85,12 +86,11 @@ def _mentions(path: Path, rows: list[Row], findings: Findings) -> tuple[Mention,
     for index, row in enumerate(rows):
         if row.cells[-1] in ("-", "_", "*"):
             continue
-        try:
-            found.extend(reader.read(index, row.cells[-1]))
-        except BracketError as error:
-            findings.fault(path, row.line, "mention left out", str(error))
-    unended = reader.still_open()
-    if unended is not None:
+        ended, wrong = reader.read(index, row.cells[-1])
+        found += ended
+        for detail in wrong:
+            findings.fault(path, row.line, "mention left out", detail)
+    for unended in reader.still_open():
         detail = f"the mention of {unended.cluster} never ends"
         findings.fault(path, rows[unended.start].line, "mention left out", detail)
     return tuple(found)

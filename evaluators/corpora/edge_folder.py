@@ -68,7 +68,7 @@ class EdgeFolder:
         """Reads everything, or takes it from what was parsed before.
 
         Raises:
-            InputError: a file is not in its format; file and line are named.
+            InputError: a file is not in its format (file and line are named), or was changed meanwhile.
         """
         files = list(dict.fromkeys(path for part in self.parts for path in part.files))
         digest = edge_cache.digest_of(self.root, files)
@@ -78,12 +78,10 @@ class EdgeFolder:
         builder = EdgeBuilder()
         for part in self.parts:
             part.read(builder, self.findings)
-        corpus = builder.build(
-            name,
-            str(self.root),
-            digest,
-            {"format": self.format, "files": len(files), **self.findings.report()},
-        )
+        if edge_cache.digest_of(self.root, files) != digest:
+            raise InputError(f"{self.root} was changed while it was read. Start again when it is complete.")
+        report = {"format": self.format, "files": len(files), **self.findings.report(self.root)}
+        corpus = builder.build(name, str(self.root), digest, report)
         edge_cache.save(corpus)
         return corpus
 

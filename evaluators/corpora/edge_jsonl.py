@@ -7,6 +7,7 @@ A line is ``{"text": "words with spaces between", "targets": [{"span1": [i, j], 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from evaluators.corpora.annotated import Findings
 from evaluators.corpora.edges import PAIRED, EdgeBuilder, EdgeCorpus, EdgeTask, Target
 from evaluators.corpora.lines import numbered_lines
 from evaluators.errors import InputError
+
+#: Half a character, which JSON can spell and no tokenizer reads.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TargetError(ValueError):
@@ -33,13 +37,9 @@ def read_edges_file(
     for line, entry in _objects(path):
         text = entry["text"]
         words = text.split(" ")
-        if not text.strip() or "" in words:
-            findings.fault(
-                path,
-                line,
-                "sentence left out",
-                f"expected words with single spaces between, found {text[:60]!r}",
-            )
+        if "" in words or _SURROGATE.search(text):
+            detail = f"expected words with single spaces between, found {text[:60]!r}"
+            findings.fault(path, line, "sentence left out", detail)
             continue
         found = []
         for told in entry["targets"]:
@@ -58,7 +58,7 @@ def _objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             continue
         try:
             entry = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {line}: expected a JSON object, found {text[:60]!r}.") from error
         if (
             not isinstance(entry, dict)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evaluators.corpora.annotated import AnnotatedSentence, Findings, LabelledSpan, Mention
-from evaluators.corpora.brackets import BracketError, CoreferenceReader
+from evaluators.corpora.brackets import CoreferenceReader
 from evaluators.corpora.conllu import read_conllu
 from evaluators.corpora.lines import numbered_lines
 from evaluators.corpora.ptb import read_ptb
-from evaluators.errors import InputError
 
 _COREFERENCE_COLUMNS = 3
 
@@ -29,8 +28,8 @@ def read_gum(
     spans = _constituents(trees, text.words, findings) if trees else [None] * len(text.words)
     mentions = _mentions(coreference, text.words, findings) if coreference else None
     findings.counts["documents"] += 1
-    if mentions is None:
-        findings.counts["documents without coreference"] += 1
+    if coreference is None:
+        findings.fault(treebank, 1, "document without coreference", treebank.stem)
     for number, words in enumerate(text.words):
         yield AnnotatedSentence(
             document=treebank.stem,
@@ -75,17 +74,19 @@ def _mentions(
     lines: list[int] = []
     sentence = 0
     for line, cells in _rows(path):
+        if len(cells) != _COREFERENCE_COLUMNS:
+            detail = f"expected {_COREFERENCE_COLUMNS} columns separated by tabs, found {len(cells)}"
+            findings.fault(path, line, "coreference of a document left out", detail)
+            return None
         index = len(lines)
         lines.append(line)
         while sentence + 1 < len(sentences) and index >= starts[sentence + 1]:
             sentence += 1
         if cells[-1] == "_":
             continue
-        try:
-            ended = reader.read(index, cells[-1])
-        except BracketError as error:
-            findings.fault(path, line, "mention left out", str(error))
-            continue
+        ended, wrong = reader.read(index, cells[-1])
+        for detail in wrong:
+            findings.fault(path, line, "mention left out", detail)
         for mention in ended:
             findings.counts["mentions"] += 1
             clusters.add(mention.cluster)
@@ -94,8 +95,7 @@ def _mentions(
                 continue
             first = starts[sentence]
             found[sentence].append(Mention(mention.cluster, mention.start - first, mention.end - first))
-    unended = reader.still_open()
-    if unended is not None:
+    for unended in reader.still_open():
         detail = f"the mention of {unended.cluster} never ends"
         findings.fault(path, lines[unended.start], "mention left out", detail)
     if len(lines) != starts[-1]:
@@ -109,10 +109,4 @@ def _mentions(
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     for line, text in numbered_lines(path):
         if text.strip() and not text.startswith("# "):
-            cells = text.split("\t")
-            if len(cells) != _COREFERENCE_COLUMNS:
-                raise InputError(
-                    f"{path}, line {line}: expected {_COREFERENCE_COLUMNS} columns separated by tabs, "
-                    f"found {len(cells)}."
-                )
-            yield line, cells
+            yield line, text.split("\t")

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from evaluators.errors import InputError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _CHUNK = 1 << 20
+#: Compressed bytes that are unpacked at a time: what they hold is in memory at once.
+_PACKED_CHUNK = 1 << 14
+#: Bytes of the longest line: a file without line ends is no annotated text, and would be in memory whole.
+LONGEST = 1 << 26
 
 
 @contextmanager
@@ -43,28 +52,56 @@ def _zstd(path: Path) -> Iterator[BinaryIO]:
     except ImportError as error:
         raise InputError(f"{path}: unpack it first (zstd -d), or pip install zstandard.") from error
     try:
-        with path.open("rb") as handle, zstandard.ZstdDecompressor().stream_reader(handle) as reader:
-            yield cast(BinaryIO, reader)
+        with path.open("rb") as packed:
+            yield io.BufferedReader(_Unpacked(packed, zstandard.ZstdDecompressor()), _CHUNK)
     except zstandard.ZstdError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+class _Unpacked(io.RawIOBase):
+    """The content of Zstandard frames, one after another. The library's own reader takes a file that was cut
+    short for a whole one.
+    """
+
+    def __init__(self, packed: BinaryIO, decompressor: Any) -> None:
+        self._packed, self._decompressor = packed, decompressor
+        self._frame = decompressor.decompressobj()
+        self._begun = False
+        self._unpacked = io.BytesIO()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        while not (given := self._unpacked.readinto(buffer)):
+            chunk = self._frame.unused_data if self._frame.eof else b""
+            chunk = chunk or self._packed.read(_PACKED_CHUNK)
+            if not chunk:
+                if self._begun and not self._frame.eof:
+                    raise EOFError("it was cut short")
+                return 0
+            if self._frame.eof:
+                self._frame = self._decompressor.decompressobj()
+            self._begun = True
+            self._unpacked = io.BytesIO(self._frame.decompress(chunk))
+        return given
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers (from 1) and lines of UTF-8 text, without their ends; a byte-order mark is removed.
 
     Raises:
-        InputError: the file cannot be read, or a line is no UTF-8; the line is named.
+        InputError: the file cannot be read, or a line is no UTF-8 or longer than ``LONGEST``; it is named.
     """
-    number = 1
-    rest = b""
     with opened(path) as stream:
-        while chunk := stream.read(_CHUNK):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                yield number, _text(line, path, number)
-                number += 1
-    if rest:
-        yield number, _text(rest, path, number)
+        number = 0
+        while line := stream.readline(LONGEST + 1):
+            number += 1
+            if len(line) > LONGEST:
+                raise InputError(
+                    f"{path}, line {number}: expected text, found a line beyond {LONGEST:,} bytes."
+                )
+            yield number, _text(line.removesuffix(b"\n"), path, number)
 
 
 def _text(line: bytes, path: Path, number: int) -> str:
@@ -86,5 +123,5 @@ def content_digest(root: Path, paths: Iterable[Path]) -> str:
         with opened(path) as stream:
             while chunk := stream.read(_CHUNK):
                 one.update(chunk)
-        total.update(f"{path.relative_to(root).as_posix()}\0{one.hexdigest()}\n".encode())
+        total.update(os.fsencode(path.relative_to(root)) + f"\0{one.hexdigest()}\n".encode())
     return total.hexdigest()

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
@@ -139,12 +139,11 @@ class PreparedProbe(Prepared):
         """What the reader left out, which labels the probe does not know, and which targets it cannot see."""
         found = []
         name = self.corpus.name
-        faults = self.corpus.report.get("faults")
-        if isinstance(faults, Mapping) and faults:
-            kinds = ", ".join(f"{kind} {count:,}" for kind, count in faults.items())
-            first = self.corpus.report.get("first_faults")
-            example = f" First: {first[0]}" if isinstance(first, list) and first else ""
-            found.append(f"{name}: {kinds}.{example}")
+        faults, places = (self.corpus.report.get(key) for key in ("faults", "first_faults"))
+        if isinstance(faults, Mapping) and isinstance(places, Mapping):
+            for kind, count in faults.items():
+                first = next(iter(cast("list[str]", places.get(kind, ()))), "")
+                found.append(f"{name}: {kind} {count:,}. First: {first}")
         if self.beyond.counts:
             most = sorted(self.beyond.counts.items(), key=lambda item: -item[1])
             shown = ", ".join(f"{label} {count:,}" for label, count in most[:_LABELS_SHOWN])

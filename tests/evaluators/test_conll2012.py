@@ -70,7 +70,8 @@ def test_a_document_without_coreference_is_not_a_document_without_coreferent_men
     assert [sentence.mentions is None for sentence in sentences] == [False, False, True]
     assert sentences[1].mentions == ()
     assert findings.counts["documents"] == 2
-    assert findings.counts["documents without coreference"] == 1
+    (fault,) = findings.faults
+    assert str(fault) == f"{tmp_path}/one.gold_conll, line 16: document without coreference: nw/two/0"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_fault_is_named_by_file_and_line_and_costs_its_own_annotation_alone(
     sentences, findings = read(tmp_path, replaced(old, new))
     assert any(said in fault.detail for fault in findings.faults), findings.faults
     fault = next(fault for fault in findings.faults if said in fault.detail)
-    assert (fault.path, fault.line) == (str(tmp_path / "one.gold_conll"), line)
+    assert (fault.path, fault.line) == (tmp_path / "one.gold_conll", line)
     assert f"line {line}: " in str(fault)
     if layer == "sentence":
         assert sentences == []
@@ -115,6 +116,22 @@ def test_a_fault_is_named_by_file_and_line_and_costs_its_own_annotation_alone(
     predicates = [proposition.predicate for proposition in sentence.propositions or ()]
     assert predicates == [p for p, broken in (((1, 3), "first"), ((4, 5), "second")) if broken != layer]
     assert len(sentence.mentions or ()) == (2 if layer == "mention" else 3)
+
+
+def test_a_wrong_bracket_costs_no_other_mention_of_its_cell(tmp_path: Path) -> None:
+    """9) ends nothing, and the mention that 7|(3) spells beside it stays; 8 and 9 are both never ended."""
+    text = SENTENCE.replace("(7|(3)", "9)|(7|(3)").replace(
+        "up    RP      (PRT*)  -     -  - - * *)          *       -",
+        "up    RP      (PRT*)  -     -  - - * *)          *       (8|(9",
+    )
+    text = text.replace("9)|(7", "4)|(7")
+    (sentence,), findings = read(tmp_path, HEAD + text + TAIL)
+    assert sentence.mentions == (Mention("3", 0, 1), Mention("3", 3, 4), Mention("7", 3, 8))
+    assert [(fault.line, fault.detail) for fault in findings.faults] == [
+        (5, "'4)|(7|(3)' ends a mention of 4 that did not begin"),
+        (4, "the mention of 8 never ends"),
+        (4, "the mention of 9 never ends"),
+    ]
 
 
 def test_a_row_cut_short_costs_its_sentence(tmp_path: Path) -> None:

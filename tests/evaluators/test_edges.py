@@ -1,17 +1,22 @@
 """Corpora for probing: targets of sentences, JSON lines in and out, folders recognised, parsing kept."""
 
+import gzip
 import json
 import os
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
-from evaluators.corpora import edge_cache
-from evaluators.corpora.annotated import AnnotatedSentence, LabelledSpan, Mention, Proposition
+from evaluators.corpora import edge_cache, lines
+from evaluators.corpora.annotated import AnnotatedSentence, Findings, LabelledSpan, Mention, Proposition
 from evaluators.corpora.edge_folder import look_for_edges, read_edge_folder
 from evaluators.corpora.edge_jsonl import write_edges
-from evaluators.corpora.edges import EDGE_TASKS, Target, targets_of
+from evaluators.corpora.edges import EDGE_TASKS, EdgeBuilder, EdgeCorpus, Target, targets_of
+from evaluators.corpora.lines import numbered_lines
 from evaluators.errors import InputError
 
 
@@ -119,16 +124,56 @@ def test_a_target_out_of_range_costs_itself_alone(
     corpus = read_edge_folder(write(tmp_path / "c", files), "c")
     assert [len(part.targets["srl"]) for part in corpus.splits.values()] == [1, 1, 1]
     assert corpus.report["faults"] == {"target left out": 3}
-    first = corpus.report["first_faults"][0]
-    assert said in first
-    assert f"{tmp_path}/c/srl/dev.jsonl, line 1: target left out" in first
+    first = corpus.report["first_faults"]["target left out"]
+    assert said in first[0]
+    assert [place.split(": ")[0] for place in first] == [
+        f"srl/{split}.jsonl, line 1" for split in ("dev", "test", "train")
+    ]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"text": "a b"}', '{"text": 3, "targets": []}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"text": "a b"}', '{"text": 3, "targets": []}', "[" * 100_000, "9" * 5_000]
+)
 def test_a_line_that_is_no_example_is_refused(tmp_path: Path, text: str) -> None:
     root = write(tmp_path / "c", {"pos/train.jsonl": line("a b") + text + "\n"})
     with pytest.raises(InputError, match=r"train\.jsonl, line 2: expected"):
         read_edge_folder(root, "c")
+
+
+@pytest.mark.parametrize("text", ["", "a  b", " a", "half a \ud83d character"])
+def test_text_that_is_no_sentence_costs_itself_alone(tmp_path: Path, text: str) -> None:
+    target = {"span1": [0, 1], "label": "NN"}
+    files = {f"pos/{s}.jsonl": line(text, target) + line("a b", target) for s in ("train", "dev", "test")}
+    corpus = read_edge_folder(write(tmp_path / "c", files), "c")
+    assert [len(part) for part in corpus.splits.values()] == [1, 1, 1]
+    assert corpus.report["faults"] == {"sentence left out": 3}
+
+
+def test_packed_files_are_read_whole_or_refused(tmp_path: Path) -> None:
+    target = {"span1": [0, 1], "label": "NN"}
+    text = "".join(line(f"word{i} {i * i}", target) for i in range(5_000)).encode()
+    frame = (
+        zstandard.ZstdCompressor().compress(text[:100_000]),
+        zstandard.ZstdCompressor().compress(text[100_000:]),
+    )
+    path = tmp_path / "train.jsonl.zst"
+    path.write_bytes(b"".join(frame))
+    assert b"".join(one.encode() + b"\n" for _, one in numbered_lines(path)) == text
+    for cut in (3, len(frame[0]) - 1, len(frame[0]) + 5, sum(map(len, frame)) - 1):
+        path.write_bytes(b"".join(frame)[:cut])
+        with pytest.raises(InputError, match=r"train\.jsonl\.zst cannot be read: it was cut short"):
+            list(numbered_lines(path))
+
+
+def test_a_file_without_line_ends_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "LONGEST", 1 << 20)
+    path = tmp_path / "zeros.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as out:
+        out.write(b"short\n" + bytes(1 << 24))
+    with pytest.raises(InputError, match="line 2: expected text, found a line beyond 1,048,576 bytes"):
+        list(numbered_lines(path))
 
 
 ONE = "#begin document (a); part 000\na 0 0 {} NN (TOP*) - - - - * -\n\n#end document\n"
@@ -154,8 +199,8 @@ def test_ontonotes_layout_gives_the_splits_and_other_languages_are_passed_by(tmp
         "train": ("train",),
     }
     assert corpus.tasks == ("pos", "const")
-    counts = corpus.report["counts"]
-    assert counts["documents"] == counts["documents without coreference"] == 4
+    assert corpus.report["counts"]["documents"] == 4
+    assert corpus.report["faults"] == {"document without coreference": 4}
 
 
 def test_files_that_name_no_split_are_no_corpus_to_probe_with(tmp_path: Path) -> None:
@@ -171,10 +216,10 @@ def test_a_corpus_is_parsed_once_and_again_when_a_file_changes(tmp_path: Path, c
     files = {f"{s}.conll": ONE.format(s) for s in ("train", "dev", "test")}
     root = write(tmp_path / "c", files)
     first = read_edge_folder(root, "c")
-    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    kept = {path: path.stat().st_ino for path in cache.rglob("*.npz")}
     assert len(kept) == 1
     again = read_edge_folder(root, "other name")
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")} == kept
+    assert {path: path.stat().st_ino for path in cache.rglob("*.npz")} == kept
     assert again.name == "other name"
     assert again.data_hash == first.data_hash
     assert again.forms == first.forms
@@ -204,11 +249,152 @@ def test_a_damaged_cache_is_parsed_anew_and_one_that_cannot_be_written_is_done_w
     assert read_edge_folder(root, "c").data_hash == first.data_hash
 
 
-def test_nothing_in_the_cache_is_ever_unpickled(cache: Path) -> None:
-    path = edge_cache.cache_folder() / f"{'0' * 64}-v{edge_cache.VERSION}.npz"
-    path.parent.mkdir(parents=True)
-    np.savez(path, about=np.array([{"labels": {}}], dtype=object))
-    assert edge_cache.load("0" * 64, "c", "c") is None
+def small_corpus(root: Path) -> Path:
+    """Words with line ends and with what is no UTF-16 in them, pairs and single spans."""
+    files = {}
+    for split in ("train", "dev", "test"):
+        text = f"Ann\nBell sees \U0001f600 {split}"
+        files[f"pos/{split}.jsonl"] = line(
+            text, {"span1": [0, 1], "label": "NNP"}, {"span1": [1, 2], "label": "VBZ"}
+        )
+        files[f"srl/{split}.jsonl"] = line(text, {"span1": [1, 2], "span2": [2, 4], "label": "ARG1"})
+    return write(root, files)
+
+
+def content(corpus: EdgeCorpus) -> object:
+    """Everything but where it lies."""
+    return (
+        corpus.data_hash,
+        corpus.report,
+        corpus.labels,
+        {
+            split: (
+                [corpus.words(split, i) for i in range(len(part))],
+                {task: list(corpus.rows(split, task)) for task in part.targets},
+            )
+            for split, part in corpus.splits.items()
+        },
+    )
+
+
+def test_a_kept_corpus_is_the_corpus_that_was_parsed(tmp_path: Path, cache: Path) -> None:
+    root = small_corpus(tmp_path / "c")
+    parsed = read_edge_folder(root, "c")
+    kept = edge_cache.load(parsed.data_hash, "c", str(root))
+    assert kept is not None
+    assert content(kept) == content(parsed)
+    assert kept.words("dev", 0) == ("Ann\nBell", "sees", "\U0001f600", "dev")
+
+
+def test_no_damage_of_a_kept_corpus_changes_what_is_read(tmp_path: Path, cache: Path) -> None:
+    root = small_corpus(tmp_path / "c")
+    parsed = read_edge_folder(root, "c")
+    (kept,) = cache.rglob("*.npz")
+    whole = kept.read_bytes()
+    chance = random.Random(0)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 4))):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        kept.write_bytes(damaged[: chance.choice((len(damaged), chance.randrange(len(damaged))))])
+        found = edge_cache.load(parsed.data_hash, "c", str(root))
+        assert found is None or content(found) == content(parsed)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("train/word", np.array([0, 1, 2, 99], np.int32)),
+        ("train/word", np.array([0, 1, 2, -1], np.int32)),
+        ("train/word", np.array([0.0, 1, 2, 3])),
+        ("train/word", np.array([{}, {}, {}, {}], dtype=object)),
+        ("train/starts", np.array([0, 9], np.int64)),
+        ("train/starts", np.array([0, 4, 2, 4], np.int64)),
+        ("train/starts", np.array([], np.int64)),
+        ("train/pos/sentence", np.array([0, 1], np.int32)),
+        ("train/pos/label", np.array([0, 2], np.int32)),
+        ("train/pos/label", np.array([0], np.int32)),
+        ("train/pos/spans", np.array([[0, 5, -1, -1], [1, 2, -1, -1]], np.int32)),
+        ("train/srl/spans", np.array([[1, 2, -1, -1]], np.int32)),
+        ("train/srl/spans", np.array([[1, 2, 3, 3]], np.int32)),
+        ("about", np.frombuffer(b"[" * 99_999, np.uint8)),
+        ("about", np.frombuffer(b'{"forms": 3, "labels": {}, "report": {}, "splits": []}', np.uint8)),
+    ],
+)
+def test_a_forged_corpus_in_the_cache_is_not_used(
+    tmp_path: Path, cache: Path, place: str, value: np.ndarray
+) -> None:
+    root = small_corpus(tmp_path / "c")
+    parsed = read_edge_folder(root, "c")
+    (kept,) = cache.rglob("*.npz")
+    with np.load(kept) as arrays:
+        forged = {**dict(arrays), place: value}
+    np.savez(kept, **forged)
+    assert edge_cache.load(parsed.data_hash, "c", str(root)) is None
+    assert content(read_edge_folder(root, "c")) == content(parsed)
+    np.savez_compressed(kept, **dict(np.load(kept)))
+    assert edge_cache.load(parsed.data_hash, "c", str(root)) is None, "packed: its size is not known"
+
+
+def test_a_file_that_was_written_in_place_is_read_again_though_its_times_are_put_back(tmp_path: Path) -> None:
+    root = write(tmp_path / "c", {f"{s}.conll": ONE.format(s) for s in ("train", "dev", "test")})
+    first = read_edge_folder(root, "c")
+    before = (root / "dev.conll").stat()
+    (root / "dev.conll").write_text(ONE.format("new"))
+    os.utime(root / "dev.conll", ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed = read_edge_folder(root, "c")
+    assert changed.words("dev", 0) == ("new",)
+    assert changed.data_hash != first.data_hash
+
+
+def test_a_folder_that_changes_while_it_is_read_is_refused(tmp_path: Path, cache: Path) -> None:
+    root = write(tmp_path / "c", {f"{s}.conll": ONE.format(s) for s in ("train", "dev", "test")})
+    found = look_for_edges(root)
+    assert found is not None
+    part = found.parts[-1]
+
+    def read(builder: EdgeBuilder, findings: Findings) -> None:
+        part.read(builder, findings)
+        (root / "dev.conll").write_text(ONE.format("new"))
+
+    changing = replace(found, parts=(*found.parts[:-1], replace(part, read=read)))
+    with pytest.raises(InputError, match="was changed while it was read"):
+        changing.read("c")
+    assert not list(cache.rglob("*.npz"))
+
+
+def test_processes_that_fill_the_cache_at_once_read_the_same(tmp_path: Path, cache: Path) -> None:
+    root = small_corpus(tmp_path / "c")
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if not child:
+            corpus = read_edge_folder(root, "c")
+            os._exit(0 if corpus.words("test", 0)[-1] == "test" else 1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
+    assert sorted(path.suffix for path in (cache / "embryo" / "edges").iterdir()) == ["", ".npz"]
+
+
+def test_the_cache_keeps_what_was_used_last_within_its_room(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = read_edge_folder(small_corpus(tmp_path / "a"), "a")
+    (kept,) = cache.rglob("*.npz")
+    abandoned = kept.with_name(".other.npz.x")
+    abandoned.write_bytes(b"half")
+    for path in (abandoned, *cache.rglob("*listing*")):
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(edge_cache, "ROOM", 3 * kept.stat().st_size)
+    for number in range(4):
+        root = tmp_path / str(number)
+        small_corpus(root)
+        write(root, {"pos/train.jsonl": line(f"w{number}", {"span1": [0, 1], "label": "NN"})})
+        read_edge_folder(root, "c")
+        assert edge_cache.load(first.data_hash, "a", "a") is not None, "it is used, so it stays"
+        os.utime(kept, ns=(10**18 * 2 + number, 10**18 * 2 + number))
+    assert len(list(cache.rglob("*.npz"))) == 2
+    assert not abandoned.exists()
 
 
 @pytest.mark.skipif("EMBRYO_DATA" not in os.environ, reason="EMBRYO_DATA is not set: no real treebanks here")

@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_left_out_layer_by_layer(tmp_path: Path) -> None:
         "coreference of a document left out",
         "mention left out",
     ]
-    assert {fault.path.rsplit("/", 1)[1] for fault in findings.faults} == {"d.ptb", "d.conll"}
+    assert {fault.path.name for fault in findings.faults} == {"d.ptb", "d.conll"}
 
 
 def test_a_mention_across_sentences_belongs_to_none(tmp_path: Path) -> None:
@@ -108,3 +108,24 @@ def test_a_mention_across_sentences_belongs_to_none(tmp_path: Path) -> None:
     assert first.mentions == ()
     assert second.mentions == (Mention("1", 2, 3),)
     assert findings.counts["mentions across sentences"] == 1
+
+
+def test_a_row_of_other_columns_costs_the_documents_coreference(tmp_path: Path) -> None:
+    write_gum(tmp_path, ["(1)", "_", "(1)\t_", "_", "_"])
+    findings = Findings()
+    first, second = gum(tmp_path, findings)
+    assert first.mentions is second.mentions is None
+    assert first.tags == ("NNP", "VBZ")
+    (fault,) = findings.faults
+    assert str(fault).endswith(
+        "d.conll, line 4: coreference of a document left out: expected 3 columns separated by tabs, found 4"
+    )
+
+
+def test_a_document_without_coreference_is_named_and_used_for_the_rest(tmp_path: Path) -> None:
+    write_gum(tmp_path, [])
+    findings = Findings()
+    first, _ = read_gum(tmp_path / "dep" / "d.conllu", tmp_path / "const" / "d.ptb", None, findings)
+    assert first.mentions is None
+    assert first.constituents is not None
+    assert str(findings.faults[0]) == f"{tmp_path}/dep/d.conllu, line 1: document without coreference: d"
