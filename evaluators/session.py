@@ -10,11 +10,13 @@ from rich.console import Console
 import embryo_store
 from evaluators.checkpoints import CheckpointSource, CheckpointStore
 from evaluators.corpora.find import DataFolder, look
+from evaluators.desk import Desk
 from evaluators.hardware import Dtype, resolve_dtype
 from evaluators.plan import Plan, make_plan
 from evaluators.progress import Reporter
 from evaluators.settings import Settings
 from evaluators.tasks.registry import make_tasks
+from evaluators.units import corpora_of
 
 FAILED = 1
 _SHOWN = 10
@@ -47,9 +49,12 @@ def evaluate(settings: Settings, *, dry_run: bool) -> int:
             highlight=False,
         )
         return 0
-    from evaluators.run_local import Runner
+    from evaluators.compute import Computer
+    from evaluators.run_local import Here
+    from evaluators.runner import Runner
 
-    outcome = Runner(settings, source, dtype, Reporter(err)).run(todo)
+    workers = Here(Computer(corpora_of(todo), dtype, settings.threads))
+    outcome = Runner(Desk(settings, source, dtype), workers, Reporter(err)).run(todo)
     checkpoints = len({(job.saved.run, job.saved.step) for job in todo})
     out.print(
         f"Stored {outcome.stored:,} results of {checkpoints:,} checkpoints in {settings.db} "

@@ -1,0 +1,136 @@
+"""Computes units: one model in memory, one pass for the tasks that read the same. Writes nothing.
+
+A checkpoint that cannot be evaluated is answered with the reason; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import torch
+
+from evaluators.checkpoints import SavedStep
+from evaluators.errors import CheckpointError
+from evaluators.hardware import Dtype
+from evaluators.loading import Resident
+from evaluators.tasks.base import Collector, Pass, Prepared
+from evaluators.units import Answer, Ask, Corpora, Doing, Unit, now, of_dataset, of_vocabulary
+from evaluators.vocabulary import Vocabulary, load_vocabulary
+
+
+@dataclass
+class Computer:
+    """Answers units in the order given. ``threads``: None lets the model's width decide."""
+
+    corpora: Corpora
+    dtype: Dtype
+    threads: int | None = None
+    _resident: Resident = field(init=False)
+    _vocabularies: dict[tuple[str, int], Vocabulary] = field(default_factory=dict)
+    _prepared: dict[tuple[str, str, str, str, int], Prepared] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Finds the device."""
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.host = platform.node()
+        self._resident = Resident(self.device, self.dtype, self.threads)
+
+    def answer(self, unit: Unit) -> Iterator[Doing | Answer]:
+        """What came of a unit's asks, one after another; those that read the same share a pass."""
+        ready: dict[tuple[str, ...], list[tuple[Ask, Prepared]]] = {}
+        for ask in unit.asks:
+            started = now()
+            yield Doing(ask.number)
+            try:
+                prepared = self._prepare(ask)
+            except Exception as error:  # one checkpoint never stops the others: the error is stored
+                yield self._failed(ask, started, error)
+                continue
+            ready.setdefault(prepared.stream.key, []).append((ask, prepared))
+        held = set(unit.held)
+        for sharing in ready.values():
+            yield from self._share(sharing, held)
+
+    def _share(
+        self, sharing: Sequence[tuple[Ask, Prepared]], held: set[tuple[str, ...]]
+    ) -> Iterator[Doing | Answer]:
+        """One forward pass for asks that read the same, then what came of each, one after another."""
+        started = now()
+        yield Doing(sharing[0][0].number)
+        try:
+            collectors = self._pass([prepared for _, prepared in sharing])
+        except Exception as error:  # as above
+            for ask, _ in sharing:
+                yield self._failed(ask, started, error)
+            return
+        for (ask, prepared), collector in zip(sharing, collectors, strict=True):
+            yield Doing(ask.number)
+            try:
+                findings = collector.findings()
+            except Exception as error:  # as above
+                yield self._failed(ask, started, error)
+            else:
+                dataset, vocabulary = of_dataset(*ask.corpus, ask.saved), of_vocabulary(ask.saved)
+                yield Answer(
+                    ask.number,
+                    started,
+                    now(),
+                    self.host,
+                    self.device,
+                    findings,
+                    dataset=None if dataset in held else prepared.dataset(),
+                    vocabulary=None if vocabulary in held else self._vocabulary(ask.saved).record(),
+                    notes=tuple(prepared.notes()),
+                )
+                held |= {dataset, vocabulary}
+            started = now()
+
+    def _failed(self, ask: Ask, started: datetime, error: Exception) -> Answer:
+        return Answer(ask.number, started, now(), self.host, self.device, failure=_say(error))
+
+    def _prepare(self, ask: Ask) -> Prepared:
+        """Loads the weights, and makes the inputs where this tokenizer has none yet."""
+        saved, corpus = ask.saved, self.corpora[ask.corpus]
+        self._resident.hold(saved)
+        vocabulary = self._vocabulary(saved)
+        limit = min(_positions(saved), vocabulary.longest)
+        key = (ask.task.name, *ask.corpus, vocabulary.digest, limit)
+        if key not in self._prepared:
+            self._prepared[key] = ask.task.prepare(corpus, vocabulary, limit)
+        return self._prepared[key]
+
+    def _vocabulary(self, saved: SavedStep) -> Vocabulary:
+        key = (saved.tokenizer_hash, saved.config["vocab_size"])
+        if key not in self._vocabularies:
+            self._vocabularies[key] = load_vocabulary(saved)
+        return self._vocabularies[key]
+
+    def _pass(self, sharing: Sequence[Prepared]) -> list[Collector]:
+        """One forward pass for tasks that read the same."""
+        stream = sharing[0].stream
+        collectors = [prepared.start() for prepared in sharing]
+        for index, batch in enumerate(stream.batches):
+            ids = torch.from_numpy(batch.ids)
+            out = self._resident.body(ids, attentions=stream.attentions, layers=stream.layers)
+            seen = Pass(out.last_hidden_state, out.attentions or (), self._logits, out.hidden_states or ())
+            for collector in collectors:
+                collector.see(index, batch, seen)
+        return collectors
+
+    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The model's head, looked for when a task asks: not every model has one, nor every task needs it."""
+        return self._resident.head()(hidden)
+
+
+def _positions(saved: SavedStep) -> int:
+    found = saved.config.get("max_position_embeddings")
+    if not isinstance(found, int):
+        raise CheckpointError(f"{saved.folder}: config.json names no max_position_embeddings.")
+    return found
+
+
+def _say(error: Exception) -> str:
+    return str(error) if isinstance(error, CheckpointError) else f"{type(error).__name__}: {error}"
