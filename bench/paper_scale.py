@@ -50,7 +50,7 @@ TAGS = re.findall(
 WORDS = 169_579
 VOCABULARY = 30_000
 HEAD_STATISTICS = ("diagonal", "previous", "next", "cls", "sep", "punctuation", "entropy", "js_distance")
-PROBES = ("pos", "constituents", "srl", "coreference")
+PROBES = ("pos", "const", "srl", "coref")
 GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte")
 BATCH = 10
 
@@ -165,7 +165,8 @@ def _evaluations(
         yield _made(Key(run, step, f"probe-{probe}", "ontonotes-test"), metrics)
     values = model.numbers(t, 2 * len(GLUE))
     for place, task in enumerate(GLUE):
-        metrics = [Metric("accuracy", values[2 * place]), Metric("f1", values[2 * place + 1])]
+        names = ("spearman", "pearson") if task == "stsb" else ("accuracy", "f1")
+        metrics = [Metric(name, values[2 * place + i]) for i, name in enumerate(names)]
         yield _made(Key(run, step, f"glue-{task}", task), metrics)
     values = model.numbers(t, len(RELATIONS))
     metrics = [

@@ -7,6 +7,7 @@ from embryo_store import errors, records
 from embryo_store.compaction import compact
 from embryo_store.merging import merge
 from embryo_store.query import Reader, read
+from embryo_store.upkeep import migrate
 from embryo_store.write import Done, commit, commit_all, done, ensure_writable, fold_in
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "errors",
     "fold_in",
     "merge",
+    "migrate",
     "read",
     "records",
 ]

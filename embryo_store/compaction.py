@@ -29,6 +29,7 @@ ORDER = {
     "words": "dataset, data_hash, word_id",
     "lama": "run, dataset, seed, fact_id, step",
     "attention": "run, dataset, seed, sentence_id, step, layer, head",
+    "cloze": "run, text, position, step",
 }
 
 

@@ -16,7 +16,7 @@ MERGE_SQL = files("embryo_store").joinpath("merging.sql").read_text("utf-8")
 
 #: Tables whose rows name a run.
 RUN_TABLES = {
-    "runs", "checkpoints", "evaluations", "metrics", "outcomes", "train_log", "lama", "attention",
+    "runs", "checkpoints", "evaluations", "metrics", "outcomes", "train_log", "lama", "attention", "cloze",
 }  # fmt: skip
 
 CONFLICTS_SQL = """
@@ -68,8 +68,12 @@ def _attach(
     connection.execute(f"ATTACH {quoted(str(other))} AS {alias} (READ_ONLY)")
     cases = " ".join(f"WHEN {quoted(old)} THEN {quoted(new)}" for old, new in rename.items())
     renamed = f"* REPLACE (CASE run {cases} ELSE run END AS run)" if rename else "*"
+    (found,) = connection.execute(
+        f"SELECT value::INTEGER FROM {alias}.main.meta WHERE key = 'schema_version'"
+    ).fetchall()[0]
+    there = schema.tables_of(found)
     for table in schema.TABLES:
         columns = renamed if table in RUN_TABLES else "*"
-        connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW other_{table} AS SELECT {columns} FROM {alias}.main.{table}"
-        )
+        # What the other store's schema does not know yet is empty in it.
+        source = f"{alias}.main.{table}" if table in there else f"main.{table} WHERE FALSE"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW other_{table} AS SELECT {columns} FROM {source}")

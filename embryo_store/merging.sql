@@ -16,6 +16,9 @@ SELECT (SELECT coalesce(max(fact_id), 0) FROM facts) + row_number() OVER (ORDER 
        o.relation, o.subject, o.object, o.uuid
 FROM other_facts AS o ANTI JOIN facts AS known USING (relation, subject, object);
 
+INSERT INTO baselines
+SELECT o.* FROM other_baselines AS o ANTI JOIN baselines AS known USING (name, task, metric, label);
+
 DELETE FROM metrics AS t USING other_evaluations AS o
 WHERE (t.run, t.step, t.task, t.dataset, t.protocol, t.seed) = (o.run, o.step, o.task, o.dataset, o.protocol, o.seed);
 DELETE FROM outcomes AS t USING other_evaluations AS o
@@ -28,12 +31,15 @@ DELETE FROM attention AS t USING (SELECT DISTINCT run, step, dataset, seed FROM 
 WHERE (t.run, t.step, t.dataset, t.seed) = (o.run, o.step, o.dataset, o.seed);
 DELETE FROM train_log AS t USING (SELECT DISTINCT run, checkpoint FROM other_train_log) AS o
 WHERE (t.run, t.checkpoint) = (o.run, o.checkpoint);
+DELETE FROM cloze AS t USING (SELECT DISTINCT run, step, text FROM other_cloze) AS o
+WHERE (t.run, t.step, t.text) = (o.run, o.step, o.text);
 
 INSERT INTO evaluations SELECT * FROM other_evaluations;
 INSERT INTO metrics SELECT * FROM other_metrics;
 INSERT INTO outcomes SELECT * FROM other_outcomes;
 INSERT INTO train_log SELECT * FROM other_train_log;
 INSERT INTO attention SELECT * FROM other_attention;
+INSERT INTO cloze SELECT * FROM other_cloze;
 INSERT INTO lama
 SELECT l.* REPLACE (here.fact_id AS fact_id)
 FROM other_lama AS l
@@ -57,3 +63,7 @@ DELETE FROM train_log AS t USING other_evaluations AS o
 WHERE o.task = 'train-log' AND o.status = 'failed' AND (t.run, t.checkpoint) = (o.run, o.step)
   AND NOT EXISTS (FROM evaluations AS e WHERE e.task = 'train-log' AND e.status = 'done'
                   AND (t.run, t.checkpoint) = (e.run, e.step));
+DELETE FROM cloze AS t USING other_evaluations AS o
+WHERE o.task = 'cloze' AND o.status = 'failed' AND (t.run, t.step, t.text) = (o.run, o.step, o.dataset)
+  AND NOT EXISTS (FROM evaluations AS e WHERE e.task = 'cloze' AND e.status = 'done'
+                  AND (t.run, t.step, t.text) = (e.run, e.step, e.dataset));

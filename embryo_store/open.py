@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from embryo_store import schema, vet
+from embryo_store import schema, versions, vet
 from embryo_store.errors import NotAStore, StoreMissing
 from embryo_store.explain import (
     Purpose,
@@ -75,7 +75,9 @@ def reading(
                 _connected(store, deadline, "read", READING_MEMORY, turnstile=turnstile)
             )
         held.enter_context(_stopped_after(connection, query_seconds))
-        vet.check(connection, store)
+        found = vet.check(connection, store)
+        if found < schema.SCHEMA_VERSION:
+            versions.lend(connection, found)
         yield connection
 
 
@@ -91,6 +93,7 @@ def alone(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The only connection to the store while the block lasts, outside any transaction.
 
+    A store of an earlier schema version is migrated first.
     ``beside``, asked once nobody else is in: the files that may be attached. Raises StoreError.
     """
     store = Path(os.path.realpath(path))
@@ -102,7 +105,9 @@ def alone(
                 store, deadline, "write", config, turnstile=turnstile, create=create, beside=beside
             )
             connection = held.enter_context(connected)
-        vet.check(connection, store)
+        found = vet.check(connection, store)
+        if found < schema.SCHEMA_VERSION:
+            versions.bring_up(connection, found)
         yield connection
 
 

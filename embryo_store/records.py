@@ -131,7 +131,19 @@ class AttentionMaps:
     maps: npt.NDArray[np.float32]
 
 
-Payload: TypeAlias = Outcomes | TrainLog | LamaAnswers | AttentionMaps
+@dataclass(frozen=True)
+class ClozeAnswers:
+    """What a model would put in the place of each mask of a sentence, best first.
+
+    The sentence is the dataset of the evaluation that this belongs to (task ``cloze``). Shapes
+    ``(masks, 10)``: a row a mask in reading order; log-probabilities are natural.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    logps: npt.NDArray[np.float32]
+
+
+Payload: TypeAlias = Outcomes | TrainLog | LamaAnswers | AttentionMaps | ClozeAnswers
 
 
 @dataclass(frozen=True)

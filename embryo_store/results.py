@@ -15,6 +15,7 @@ import numpy.typing as npt
 from embryo_store.insert import Column, insert
 from embryo_store.records import (
     AttentionMaps,
+    ClozeAnswers,
     Commit,
     Evaluation,
     Key,
@@ -37,6 +38,7 @@ OWNER: Mapping[type[Payload], str] = {
     LamaAnswers: "lama",
     AttentionMaps: "attention",
     TrainLog: "train-log",
+    ClozeAnswers: "cloze",
 }
 
 #: The columns of a key, by their names in the records too.
@@ -135,6 +137,8 @@ def _check_shape(payload: Payload) -> None:
             )
         case AttentionMaps(_, maps):
             fits = maps.ndim == 4 and maps.shape[2] == maps.shape[3]
+        case ClozeAnswers(tokens, logps):
+            fits = tokens.shape == logps.shape == (len(tokens), TOP)
     if not fits:
         raise ValueError(
             f"{type(payload).__name__} has columns that don't fit one another (records.py says how)."
@@ -158,6 +162,8 @@ def _remove_payload(connection: duckdb.DuckDBPyConnection, kind: type[Payload], 
         _delete(connection, "attention", shared)
     elif kind is TrainLog:
         _delete(connection, "train_log", {"run": key.run, "checkpoint": key.step})
+    elif kind is ClozeAnswers:
+        _delete(connection, "cloze", {"run": key.run, "step": key.step, "text": key.dataset})
 
 
 def _write_made_of(connection: duckdb.DuckDBPyConnection, evaluations: Sequence[Evaluation]) -> None:
@@ -215,6 +221,11 @@ def _write_payload(connection: duckdb.DuckDBPyConnection, key: Key, payload: Pay
             _write_lama(connection, key, payload)
         case AttentionMaps():
             _write_attention(connection, key, payload)
+        case ClozeAnswers(tokens, logps):
+            constants = {"run": key.run, "step": key.step, "text": key.dataset}
+            masks = np.arange(1, len(tokens) + 1)
+            answers: dict[str, Column] = {"position": masks, "tokens": tokens, "logps": _rounded(logps)}
+            insert(connection, "cloze", constants, answers)
 
 
 def _write_lama(connection: duckdb.DuckDBPyConnection, key: Key, answers: LamaAnswers) -> None:

@@ -1,4 +1,8 @@
-"""The schema of a results store: its SQL, its version, and a new, empty store. Opens no existing file."""
+"""The schema of a results store: its SQL, its versions, and a new, empty store. Opens no existing file.
+
+Every change of a table or a view raises ``SCHEMA_VERSION`` and brings one file of ``migrations/``, whose
+number is the version that it leads to. Views are not migrated: they are made anew.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,35 @@ from typing import Any
 import duckdb
 
 #: Raised by one with every file in ``migrations/``.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Files that DuckDB 1.5 opens too: its command line is what people have.
 STORAGE = {"storage_compatibility_version": "v1.5.0"}
 
 TABLES_SQL = files("embryo_store").joinpath("schema.sql").read_text("utf-8")
 VIEWS_SQL = files("embryo_store").joinpath("views.sql").read_text("utf-8")
+BASELINES_SQL = files("embryo_store").joinpath("baselines.sql").read_text("utf-8")
 
-#: The tables of this schema version, in the order of ``schema.sql``.
-TABLES = tuple(re.findall(r"^CREATE TABLE (\w+)", TABLES_SQL, re.MULTILINE))
+#: What leads from the version before to each version.
+MIGRATIONS = {
+    int(file.name[:4]): file.read_text("utf-8")
+    for file in files("embryo_store").joinpath("migrations").iterdir()
+    if re.fullmatch(r"\d{4}_\w+\.sql", file.name)
+}
+
+#: What makes each table of this schema version, in the order of ``schema.sql``.
+TABLE_SQL = {
+    statement.split()[2]: statement
+    for statement in re.split(r"^(?=CREATE TABLE )", TABLES_SQL, flags=re.MULTILINE)[1:]
+}
+TABLES = tuple(TABLE_SQL)
+
+
+def tables_of(version: int) -> tuple[str, ...]:
+    """The tables that a store of a schema version has."""
+    later = [sql for number, sql in MIGRATIONS.items() if number > version]
+    added = {name for sql in later for name in re.findall(r"^CREATE TABLE (\w+)", sql, re.MULTILINE)}
+    return tuple(table for table in TABLES if table not in added)
 
 
 def create(path: Path, *, block_size: int | None = None) -> None:
@@ -42,6 +65,7 @@ def create(path: Path, *, block_size: int | None = None) -> None:
             connection.execute("BEGIN")
             connection.execute(TABLES_SQL)
             connection.execute(VIEWS_SQL)
+            connection.execute(BASELINES_SQL)
             connection.execute(
                 "INSERT INTO meta VALUES ('schema_version', ?), ('created_by', ?)",
                 [str(SCHEMA_VERSION), f"lm-embryology {_package_version()}"],

@@ -1,4 +1,4 @@
--- The results store, schema version 1. Tables hold what was measured and what made it; views.sql holds
+-- The results store, schema version 2. Tables hold what was measured and what made it; views.sql holds
 -- what follows from it. Layers count 0 (embeddings), 1..L; heads 1..H; steps are optimiser updates.
 
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
@@ -110,4 +110,21 @@ CREATE TABLE attention (
     run VARCHAR NOT NULL, step INTEGER NOT NULL, dataset VARCHAR NOT NULL, seed INTEGER NOT NULL,
     sentence_id INTEGER NOT NULL, layer UTINYINT NOT NULL, head USMALLINT NOT NULL,
     size USMALLINT NOT NULL, map BLOB NOT NULL
+);
+
+-- What a model would put in the place of each [MASK] of a sentence that a user asked: the evaluation of the task
+-- 'cloze' whose dataset is the text.
+CREATE TABLE cloze (
+    run VARCHAR NOT NULL, step INTEGER NOT NULL,
+    text VARCHAR NOT NULL, position USMALLINT NOT NULL,        -- which mask of the text, from 1
+    tokens UINTEGER[10] NOT NULL, logps FLOAT[10] NOT NULL     -- top 10 of the whole vocabulary; 3 decimals
+);
+
+-- Published numbers to hold one's own against; baselines.sql fills in the paper's.
+CREATE TABLE baselines (
+    name VARCHAR NOT NULL,                -- whose number
+    task VARCHAR NOT NULL, metric VARCHAR NOT NULL, label VARCHAR NOT NULL,
+    step INTEGER,                         -- NULL where it belongs to no step
+    value DOUBLE NOT NULL,
+    source VARCHAR NOT NULL               -- where it was published
 );

@@ -6,13 +6,14 @@ Knows nothing of locks or of what is asked afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from embryo_store.errors import HostileStore, NewerSchema, NotAStore
-from embryo_store.schema import SCHEMA_VERSION, TABLES
+from embryo_store.schema import SCHEMA_VERSION, tables_of
 
 #: Qualified, and without an operator or function in them, so that no macro of the file can answer.
 FUNCTIONS_SQL = "SELECT function_name, internal FROM system.main.duckdb_functions()"
@@ -20,21 +21,25 @@ TABLES_SQL = "SELECT schema_name, table_name, temporary FROM system.main.duckdb_
 VIEWS_SQL = "SELECT schema_name, view_name, internal FROM system.main.duckdb_views()"
 
 Stamp = tuple[int, ...]
-_vetted: dict[Path, Stamp] = {}
+_vetted: dict[Path, tuple[Stamp, int]] = {}
 
 
-def check(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+def check(connection: duckdb.DuckDBPyConnection, store: Path) -> int:
     """Refuses what is no store of a schema that this version knows, and what bears false names.
+
+    Says which schema version the store has.
 
     Looked at once for every state of the file, as listing the functions costs more than most queries.
     Raises NotAStore, NewerSchema, HostileStore.
     """
     stamp = _stamp(store)
-    if _vetted.get(store) == stamp:
-        return
+    known, version = _vetted.get(store, ((), 0))
+    if known == stamp:
+        return version
     _refuse_shadows(connection, store)
-    _refuse_other_schemas(connection, store)
-    _vetted[store] = stamp
+    version = _known_version(connection, store)
+    _vetted[store] = (stamp, version)
+    return version
 
 
 def forget(store: Path) -> None:
@@ -44,7 +49,7 @@ def forget(store: Path) -> None:
 
 def trust(store: Path) -> None:
     """Takes the file as it lies for good: this process alone has written to it since it was looked at."""
-    _vetted[store] = _stamp(store)
+    _vetted[store] = (_stamp(store), SCHEMA_VERSION)
 
 
 def _stamp(store: Path) -> Stamp:
@@ -72,7 +77,7 @@ def _refuse_shadows(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
         )
 
 
-def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+def _known_version(connection: duckdb.DuckDBPyConnection, store: Path) -> int:
     tables = {
         name
         for schema, name, temporary in _rows(connection, TABLES_SQL)
@@ -81,12 +86,7 @@ def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, store: Path) ->
     views = {
         name for schema, name, internal in _rows(connection, VIEWS_SQL) if schema == "main" and not internal
     }
-    impostors = sorted(views.intersection(TABLES))
-    if impostors:
-        raise HostileStore(
-            f"{store} has views in the place of tables ({', '.join(impostors)}), so its answers can't be "
-            "trusted. Ask whoever made the file for the tables themselves."
-        )
+    _refuse_impostors(store, views, ["meta"])
     if "meta" not in tables:
         raise NotAStore(
             f"{store} is a DuckDB file, but no results store: it has no table `meta`. "
@@ -98,11 +98,23 @@ def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, store: Path) ->
             f"{store} has schema version {found}; this version of Embryo knows versions up to "
             f"{SCHEMA_VERSION}. Update Embryo (pip install --upgrade lm-embryology), or name another store."
         )
-    absent = sorted(set(TABLES) - tables)
+    expected = tables_of(found)
+    _refuse_impostors(store, views, expected)
+    absent = sorted(set(expected) - tables)
     if absent:
         raise NotAStore(
             f"{store} says schema version {found}, but lacks the tables {', '.join(absent)}. "
             "Restore it from a copy, or name another store."
+        )
+    return found
+
+
+def _refuse_impostors(store: Path, views: set[str], expected: Sequence[str]) -> None:
+    impostors = sorted(views.intersection(expected))
+    if impostors:
+        raise HostileStore(
+            f"{store} has views in the place of tables ({', '.join(impostors)}), so its answers can't be "
+            "trusted. Ask whoever made the file for the tables themselves."
         )
 
 

@@ -202,3 +202,138 @@ SELECT e.run, e.task, e.dataset, e.protocol, e.seed,
        max(e.step) FILTER (e.status = 'done') AS last_step
 FROM evaluations AS e JOIN (SELECT run, count(*) AS checkpoints FROM checkpoints GROUP BY run) AS c USING (run)
 GROUP BY e.run, e.task, e.dataset, e.protocol, e.seed;
+
+-- Checkpoints at which a task was not done that is done elsewhere: what a further evaluation would fill in.
+CREATE OR REPLACE VIEW unevaluated AS
+SELECT c.run, c.step, t.task, t.dataset, t.protocol, t.seed
+FROM checkpoints AS c, (
+    SELECT DISTINCT task, dataset, protocol, seed FROM evaluations WHERE status = 'done') AS t
+ANTI JOIN (SELECT * FROM evaluations WHERE status = 'done') AS e
+ON (e.run, e.step, e.task, e.dataset, e.protocol, e.seed) = (c.run, c.step, t.task, t.dataset, t.protocol, t.seed);
+
+-- One row a probe's number: figures 2b, 3, 10, 11. Layer 0 is the embeddings.
+CREATE OR REPLACE VIEW probe_curve AS
+SELECT run, step, task[7:] AS probe, dataset, protocol, seed, layer, metric, label, value, n, stderr, low, high
+FROM metrics
+WHERE starts_with(task, 'probe-') AND metric <> 'mistakes';
+
+-- What was taken for what: how often a probe gave `predicted` where `gold` was right.
+CREATE OR REPLACE VIEW confusion AS
+SELECT run, step, task, dataset, protocol, seed, layer,
+       split_part(label, ' → ', 1) AS gold, split_part(label, ' → ', 2) AS predicted, value::BIGINT AS n,
+       n AS n_gold
+FROM metrics
+WHERE metric = 'mistakes' AND contains(label, ' → ');
+
+-- GLUE's tasks in the metrics of figure 5 (section 5), and SQuAD 2.0 as in figure 12; in percent.
+CREATE OR REPLACE VIEW glue_task AS
+SELECT run, step, task[6:] AS task, dataset, protocol, seed, 100 * avg(value) AS value
+FROM metrics
+WHERE starts_with(task, 'glue-') AND layer IS NULL
+  AND metric = CASE WHEN task IN ('glue-mrpc', 'glue-qqp') THEN 'f1' WHEN task = 'glue-stsb' THEN 'spearman'
+                    ELSE 'accuracy' END
+  AND (label IN ('matched', 'mismatched') OR label = 'all')
+  AND NOT (label = 'all' AND task = 'glue-mnli' AND EXISTS (
+      FROM metrics AS m WHERE m.task = 'glue-mnli' AND m.label = 'matched' AND m.metric = 'accuracy'
+      AND (m.run, m.step, m.dataset, m.protocol, m.seed)
+        = (metrics.run, metrics.step, metrics.dataset, metrics.protocol, metrics.seed)))
+GROUP BY run, step, metrics.task, dataset, protocol, seed
+UNION ALL
+SELECT run, step, 'squad2', dataset, protocol, seed, 100 * avg(value)
+FROM metrics
+WHERE task = 'squad2' AND metric IN ('em', 'f1') AND label = 'all'
+GROUP BY run, step, dataset, protocol, seed HAVING count(*) = 2;
+
+-- Unweighted mean over the eight tasks without WNLI, in percent; NULL as long as one of them is missing.
+CREATE OR REPLACE VIEW glue_score AS
+SELECT run, step, protocol, seed, CASE WHEN count(*) = 8 THEN avg(value) END AS score,
+       list(task ORDER BY task) AS tasks
+FROM glue_task
+WHERE task IN ('cola', 'sst2', 'mrpc', 'stsb', 'qqp', 'mnli', 'qnli', 'rte')
+GROUP BY run, step, protocol, seed;
+
+-- The ten best words for each mask of a sentence that a user asked: `place` 1 is the answer given.
+CREATE OR REPLACE VIEW cloze_top AS
+SELECT a.run, a.step, a.text, a.position, a.place, v.token, a.logp
+FROM (
+    SELECT run, step, text, position, unnest(range(1, 11))::INTEGER AS place,
+           unnest(tokens::UINTEGER[]) AS token_id, unnest(logps::FLOAT[]) AS logp
+    FROM cloze) AS a
+JOIN checkpoints AS c USING (run, step)
+LEFT JOIN vocabularies AS v ON v.vocab = c.vocab AND v.token_id = a.token_id;
+
+-- Every point of a curve against its neighbours: `jump` is how far it lies beyond both of them (0 where it lies
+-- between them), `usual` the median step from one point to the next. Whole datasets and single layers only.
+CREATE OR REPLACE VIEW curve_jump AS
+SELECT run, step, task, dataset, protocol, seed, metric, layer, value, before, afterwards,
+       CASE WHEN (value > before) = (value > afterwards)
+            THEN least(abs(value - before), abs(value - afterwards)) ELSE 0 END AS jump,
+       usual
+FROM (
+    SELECT *, median(abs(value - before)) OVER (
+        PARTITION BY run, task, dataset, protocol, seed, metric, layer) AS usual
+    FROM (
+        SELECT run, step, task, dataset, protocol, seed, metric, layer, value,
+               lag(value) OVER along AS before, lead(value) OVER along AS afterwards
+        FROM metrics
+        WHERE label = 'all' AND head IS NULL AND value IS NOT NULL
+        WINDOW along AS (PARTITION BY run, task, dataset, protocol, seed, metric, layer ORDER BY step)))
+WHERE before IS NOT NULL AND afterwards IS NOT NULL;
+
+-- Steps at which several curves at once lie far (5 times the usual step) beyond both neighbours: at least three
+-- curves, of two metrics or tasks, and a quarter of all. A wrong file under a step's name looks like this.
+CREATE OR REPLACE VIEW suspect_checkpoints AS
+SELECT run, step, count_if(far) AS curves_far, count(*) AS curves, max(jump / nullif(usual, 0)) AS strongest,
+       list(DISTINCT task || ' ' || metric ORDER BY task || ' ' || metric) FILTER (far) AS metrics
+FROM (SELECT *, jump > 5 * usual AS far FROM curve_jump)
+GROUP BY run, step
+HAVING curves_far >= 3 AND curves_far >= 0.25 * curves AND len(metrics) >= 2;
+
+-- Steps worth jumping to, on curves of whole datasets and layers that end elsewhere than they began (by more than
+-- 5 times the usual step). docs/sql.md defines the kinds; suspect checkpoints stand among them.
+CREATE OR REPLACE VIEW events AS
+WITH points AS (
+    SELECT run, step, task, dataset, protocol, seed, metric, layer, value,
+           first_value(value) OVER whole AS origin, last_value(value) OVER whole AS final,
+           abs(value - lag(value) OVER along) AS moved
+    FROM curve
+    WHERE label = 'all' AND head IS NULL AND value IS NOT NULL
+    WINDOW along AS (PARTITION BY run, task, dataset, protocol, seed, metric, layer ORDER BY step),
+           whole AS (PARTITION BY run, task, dataset, protocol, seed, metric, layer ORDER BY step
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+), way AS (
+    -- The share of the way from where the curve began to where it ended.
+    SELECT *, (value - origin) / (final - origin) AS share
+    FROM points
+    WHERE final <> origin
+    QUALIFY abs(final - origin) > 5 * median(moved) OVER (
+        PARTITION BY run, task, dataset, protocol, seed, metric, layer)
+), fallen AS (
+    SELECT *, max(share) OVER (
+        PARTITION BY run, task, dataset, protocol, seed, metric, layer ORDER BY step) - share AS depth
+    FROM way
+), found AS (
+    SELECT run, task, dataset, protocol, seed, metric, layer,
+           min({'step': step, 'value': value}) FILTER (share >= 0.1) AS onset,
+           max(step) FILTER (share < 0.9) AS unsettled,
+           max({'depth': depth, 'step': step, 'value': value}) AS dip,
+           max({'share': share, 'step': -step, 'value': value}) AS best
+    FROM fallen
+    GROUP BY run, task, dataset, protocol, seed, metric, layer
+)
+SELECT run, onset.step AS step, 'onset' AS kind, task, dataset, protocol, seed, metric, layer, onset.value AS value
+FROM found WHERE onset IS NOT NULL
+UNION ALL
+SELECT f.run, min(w.step), 'plateau', f.task, f.dataset, f.protocol, f.seed, f.metric, f.layer, arg_min(w.value, w.step)
+FROM found AS f JOIN way AS w
+ON (f.run, f.task, f.dataset, f.protocol, f.seed, f.metric) = (w.run, w.task, w.dataset, w.protocol, w.seed, w.metric)
+   AND f.layer IS NOT DISTINCT FROM w.layer AND w.step > f.unsettled
+GROUP BY ALL
+UNION ALL
+SELECT run, dip.step, 'dip', task, dataset, protocol, seed, metric, layer, dip.value
+FROM found WHERE dip.depth > 0.1
+UNION ALL
+SELECT run, -best.step, 'best', task, dataset, protocol, seed, metric, layer, best.value
+FROM found
+UNION ALL
+SELECT run, step, 'suspect', NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM suspect_checkpoints;

@@ -57,6 +57,25 @@ def whole_world(world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
+@pytest.fixture(scope="session")
+def rich_world(world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with something in every table and view; not to be written to."""
+    path = tmp_path_factory.mktemp("rich") / "results.duckdb"
+    embryo_store.commit_all(path, world.rich_world())
+    return path
+
+
+@pytest.fixture
+def rich_rows(rich_world: Path) -> Callable[[str], list[tuple[object, ...]]]:
+    """The rows of a query on the rich world."""
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with embryo_store.read(rich_world) as reader:
+            return list(reader.sql(query).rows)
+
+    return ask
+
+
 @pytest.fixture
 def store(whole_world: Path, tmp_path: Path) -> Path:
     """A copy of the small world for one test."""

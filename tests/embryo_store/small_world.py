@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from embryo_store.records import (
     AttentionMaps,
     Checkpoint,
+    ClozeAnswers,
     Commit,
     Dataset,
     Evaluation,
@@ -196,3 +198,74 @@ def small_world() -> list[Commit]:
             log_commit(step, STEPS[place - 1] if place else 0),
         ]
     return commits
+
+
+TEXT = "the cat sat [MASK] [MASK]"
+LONG = Run("long", "bert", "checkpoints/long", layers=2, heads=2)
+#: The step of the run `long` at which another model's file lies.
+WRONG_STEP = 500
+
+
+def cloze_commit(step: int, words: tuple[str, ...] = ("paris", "rome")) -> Commit:
+    """Two masks, for which `words` come first."""
+    tokens = np.tile(np.arange(10), (2, 1))
+    tokens[:, 0] = [TOKENS.index(word) for word in words]
+    logps = np.tile(-np.arange(10, dtype=np.float32) - 0.25, (2, 1))
+    made = evaluation(Key("small", step, "cloze", TEXT), payloads=(ClozeAnswers(tokens, logps),))
+    return Commit(RUN, checkpoint(step), [made], vocabulary=Vocabulary("vocab-1", TOKENS))
+
+
+def probes_commit(step: int, level: float, run: Run = RUN) -> Commit:
+    """POS probed on three layers: F1 rises by a tenth a layer from `level`."""
+    metrics = [Metric("f1", level + layer / 10, layer=layer, n=100, stderr=0.01) for layer in range(3)]
+    mistakes = [Metric("mistakes", 7.0, label="NN → JJ", layer=1, n=50)]
+    key = Key(run.run, step, "probe-pos", "ontonotes")
+    made = evaluation(key, Metric("majority", 0.1, n=100), *metrics, *mistakes)
+    return Commit(run, checkpoint(step, run.run), [made])
+
+
+def glue_commit(step: int, level: float) -> Commit:
+    """Every task of GLUE at `level` in the paper's metric, and at 0 in the others; MNLI 0.1 apart."""
+    ours = {"mrpc": "f1", "qqp": "f1", "stsb": "spearman"}
+    made = []
+    for task in ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte"):
+        metrics = [
+            Metric(name, 0.0) for name in ("accuracy", "f1", "spearman") if name != ours.get(task, "accuracy")
+        ]
+        value = Metric(ours.get(task, "accuracy"), level)
+        if task == "mnli":
+            metrics += [
+                replace(value, label="matched"),
+                replace(value, label="mismatched", value=level + 0.1),
+            ]
+        metrics.append(value)
+        made.append(evaluation(Key("small", step, f"glue-{task}", task), *metrics))
+    squad = evaluation(Key("small", step, "squad2", "squad2"), Metric("em", level), Metric("f1", level + 0.2))
+    return Commit(RUN, checkpoint(step), [*made, squad])
+
+
+def long_world() -> list[Commit]:
+    """A run of 41 steps whose curves rise slowly, save at the step with the wrong file."""
+    commits = []
+    for place in range(41):
+        step = place * 50
+        share = 0.9 if step == WRONG_STEP else place / 40
+        commits += [
+            words_commit(step, {"DT": share, "NN": share / 2}, run="long"),
+            probes_commit(step, 0.1 + 0.5 * share, LONG),
+        ]
+    return commits
+
+
+def rich_world() -> list[Commit]:
+    """The small world with sentences asked, probes and GLUE, and a long run beside it."""
+    more = [
+        made
+        for step in STEPS
+        for made in (
+            cloze_commit(step),
+            probes_commit(step, 0.2 + step / 1000),
+            glue_commit(step, 0.5 + step / 1000),
+        )
+    ]
+    return [*small_world(), *more, *long_world()]
