@@ -1,11 +1,10 @@
 """What follows from the tables: probes, GLUE, sentences asked, what is missing, suspects, events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 
 import embryo_store
@@ -87,10 +86,10 @@ def test_a_wrong_file_is_suspect_and_nothing_else(world: ModuleType, rich_rows: 
 
 
 @pytest.fixture
-def events_of(small_connection: Any) -> Callable[[list[float]], dict[str, int]]:
+def events_of(small_connection: Any) -> Callable[[Sequence[float]], dict[str, int]]:
     """The events of one curve, given by its values at steps 0, 1, 2 …, by kind."""
 
-    def found(values: list[float]) -> dict[str, int]:
+    def found(values: Sequence[float]) -> dict[str, int]:
         small_connection.execute("DELETE FROM metrics")
         for step, value in enumerate(values):
             small_connection.execute(
@@ -104,9 +103,9 @@ def events_of(small_connection: Any) -> Callable[[list[float]], dict[str, int]]:
 
 
 def test_events_of_a_curve_stand_where_they_are_defined(events_of: Callable[..., dict[str, int]]) -> None:
-    rising = [*np.linspace(0, 1, 21), 0.8, *np.linspace(0.9, 1, 10)]
+    rising = [*range(0, 161, 8), 128, *range(144, 161, 4)]
     assert events_of(rising) == {"onset": 2, "plateau": 22, "dip": 21, "best": 20}
-    falling = [10 - value for value in rising]
+    falling = [1000 - value for value in rising]
     assert events_of(falling) == events_of(rising)
     assert events_of([0.0, 1.0, 0.0, 1.0, 0.1, 1.0, 0.2]) == {}
     assert events_of([1.0]) == {}
