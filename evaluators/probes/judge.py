@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from embryo_store.records import Metric
+from evaluators.errors import CheckpointError
 from evaluators.probes import metrics
 from evaluators.probes.features import FeatureBank
 from evaluators.probes.labels import parameters
@@ -75,12 +76,20 @@ def answer(split: Mapping[str, Examples], labels: int) -> Answers:
 
 
 def judge(bank: FeatureBank, questions: Questions, device: torch.device) -> Mapping[str, list[Metric]]:
-    """Probes every layer; what came of it, by protocol."""
+    """Probes every layer; what came of it, by protocol.
+
+    Raises:
+        CheckpointError: a layer's states are not finite.
+    """
     real: list[Answers] = []
     control: list[Answers] = []
     labels = len(questions.labels)
     for number in range(bank.layers):
         vectors = bank.layer(number)
+        if not torch.isfinite(vectors.sum(dtype=torch.float64)):
+            raise CheckpointError(
+                f"The states of layer {number} hold NaN or infinity: nothing to learn from."
+            )
         split = {name: examples(vectors, told, device) for name, told in questions.targets.items()}
         real.append(answer(split, labels))
         if questions.control is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 RESAMPLES = 1000
-#: Resamples that are drawn at a time: bounds the matrix of weights.
+#: Resamples that are weighed at a time: bounds the matrix of weights.
 _BLOCK = 50
 
 
@@ -74,13 +75,19 @@ def _sums(group: Ints, values: Bools, groups: int) -> Floats:
 
 def _resampled(counts: Floats, seed: int) -> Floats:
     """Column sums of ``RESAMPLES`` draws of as many rows as there are, with replacement."""
-    random = np.random.default_rng(seed)
-    groups = len(counts)
-    parts = [
-        random.multinomial(groups, np.full(groups, 1 / groups), size=_BLOCK).astype(np.float64) @ counts
-        for _ in range(RESAMPLES // _BLOCK)
-    ]
+    drawn = _draws(len(counts), seed)
+    parts = [drawn[i : i + _BLOCK].astype(np.float64) @ counts for i in range(0, RESAMPLES, _BLOCK)]
     return np.concatenate(parts)
+
+
+@lru_cache(maxsize=8)
+def _draws(groups: int, seed: int) -> npt.NDArray[np.uint16]:
+    """How often each of ``groups`` is in each draw: the same at every checkpoint, layer and protocol."""
+    random = np.random.default_rng(seed)
+    drawn = np.empty((RESAMPLES, groups), dtype=np.uint16)
+    for row in drawn:
+        row[:] = np.bincount(random.integers(groups, size=groups), minlength=groups)
+    return drawn
 
 
 def confusion(gold: Ints, predicted: Ints, labels: int) -> Ints:

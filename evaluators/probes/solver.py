@@ -133,6 +133,10 @@ class Objective:
         """Whitens ``train``'s vectors; no copy of them is made."""
         self.train = train
         self.whitening = Whitening(train.vectors)
+        self._owned = [
+            None if index is None else _by_vector(index, len(vectors))
+            for vectors, index in zip(train.vectors, train.index, strict=True)
+        ]
         self.shape = (len(train.vectors), train.vectors[0].shape[1], labels)
         self.penalty = 0.0
         self.evaluations = 0
@@ -170,9 +174,10 @@ class Objective:
 
     def _to_whitened(self, number: int, residual: torch.Tensor) -> torch.Tensor:
         """The gradient with respect to the whitened weights of span ``number``: (width, labels)."""
-        vectors, index = self.train.vectors[number], self.train.index[number]
-        if index is not None:
-            residual = residual.new_zeros(len(vectors), residual.shape[1]).index_add_(0, index, residual)
+        vectors, owned = self.train.vectors[number], self._owned[number]
+        if owned is not None:
+            # A vector's targets are added in their own order: index_add_ on a GPU would not.
+            residual = torch.nn.functional.embedding_bag(owned[0], residual, owned[1], mode="sum")
         plain = vectors.T @ residual - torch.outer(self.whitening.means[number], residual.sum(0))
         return self.whitening.maps[number].T @ plain
 
@@ -183,6 +188,12 @@ class Objective:
     def _split(self, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         labels = self.shape[-1]
         return self.weights(point).view(self.shape), point[-labels:]
+
+
+def _by_vector(index: torch.Tensor, vectors: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The targets of every vector, one vector after another, and where each vector's begin."""
+    count = torch.bincount(index, minlength=vectors)
+    return torch.argsort(index, stable=True), torch.cumsum(count, 0) - count
 
 
 def fit(train: Examples, dev: Examples, labels: int) -> Fit:

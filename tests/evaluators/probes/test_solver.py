@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from evaluators.probes.solver import Descent, Examples, Linear, Objective, Whitening, fit
 
@@ -58,6 +60,28 @@ def test_the_optimum_is_newtons(penalty: float) -> None:
     descent.run(1e-9)
     _, exact = newton(whitened(features), label, 4, penalty)
     assert descent.value == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize(("labels", "seed"), [(2, 0), (3, 1), (7, 2)])
+def test_the_optimum_is_that_of_scikit_learn(labels: int, seed: int) -> None:
+    """The same penalised likelihood: the same value, and the same probabilities for unseen vectors."""
+    features, label = problem(600, 12, labels, seed)
+    train, test = features[:400], features[400:]
+    penalty = 10 / 400
+    objective = Objective(examples(train, label[:400]), labels)
+    descent = Descent(objective, penalty)
+    descent.run(1e-9)
+    maps = objective.whitening
+    plain, other = (
+        ((torch.from_numpy(x) - maps.means[0]) @ maps.maps[0]).double().numpy() for x in (train, test)
+    )
+    # With two classes it has one row of weights, the difference of our two, and so half our penalty.
+    share = 1 if labels > 2 else 2
+    peer = LogisticRegression(C=share / (400 * penalty), tol=1e-8, max_iter=10_000).fit(plain, label[:400])
+    paid = 0.5 * penalty * (peer.coef_**2).sum() / share
+    assert descent.value == pytest.approx(log_loss(label[:400], peer.predict_proba(plain)) + paid, rel=1e-5)
+    logits = objective.linear(descent.point).logits(examples(test, label[400:]))
+    np.testing.assert_allclose(torch.softmax(logits, 1).numpy(), peer.predict_proba(other), atol=2e-3)
 
 
 def test_a_penalty_lowered_on_the_way_ends_where_it_would_have_ended() -> None:
