@@ -24,7 +24,8 @@ QUEUED_TIMEOUT = 1.0
 
 DONE_SQL = """
 SELECT run, step, task, dataset, protocol, seed, inputs_hash, data_hash, status
-FROM evaluations ORDER BY run, step, task, dataset, protocol, seed
+FROM evaluations WHERE coalesce(run = $run AND step = $step, true)
+ORDER BY run, step, task, dataset, protocol, seed
 """
 
 
@@ -85,22 +86,28 @@ def _write(connection: duckdb.DuckDBPyConnection, commit: Commit) -> None:
     results.write_evaluations(connection, commit)
 
 
-def done(path: str | Path, *, timeout: float = 60.0) -> Mapping[Key, Done]:
+def done(
+    path: str | Path, *, checkpoint: tuple[str, int] | None = None, timeout: float = 60.0
+) -> Mapping[Key, Done]:
     """Everything that was evaluated, failures included; empty where there is no store yet.
 
+    ``checkpoint``: only what was evaluated at that run and step.
     Raises StoreError where there is a file that can't be used.
     """
     store = Path(os.path.realpath(path))
     # Those that wait are looked at first: one that is folded in meanwhile is found in the store then.
-    rows = [row for place in waiting(store) for row in _done_in(place, timeout, turnstile=False)]
-    rows = [*_done_in(store, timeout, turnstile=True), *rows]
+    rows = [row for place in waiting(store) for row in _done_in(place, checkpoint, timeout, turnstile=False)]
+    rows = [*_done_in(store, checkpoint, timeout, turnstile=True), *rows]
     return {Key(*row[:6]): Done(*row[6:]) for row in rows}
 
 
-def _done_in(store: Path, timeout: float, *, turnstile: bool) -> list[tuple[Any, ...]]:
+def _done_in(
+    store: Path, checkpoint: tuple[str, int] | None, timeout: float, *, turnstile: bool
+) -> list[tuple[Any, ...]]:
+    run, step = checkpoint or (None, None)
     try:
         with reading(store, timeout=timeout, query_seconds=timeout, turnstile=turnstile) as connection:
-            return connection.execute(DONE_SQL).fetchall()
+            return connection.execute(DONE_SQL, {"run": run, "step": step}).fetchall()
     except StoreMissing:
         return []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 
 from evaluators.errors import EvaluatorError
@@ -15,17 +16,23 @@ from evaluators.steps import Steps
 INTERRUPTED = 130
 #: The tasks that --max-targets bounds.
 PROBES = ("probe-pos", "probe-const", "probe-srl", "probe-coref")
+#: Name → module and what it does. A module has ``run(given, settings) -> exit code``, and where it takes
+#: arguments of its own ``add_arguments(parser)``; it is imported when it is asked for.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "list": ("evaluators.listing", "what is done and what is missing"),
+}
 
 _EPILOG = """\
 Options that are not given come from embryo.toml in the working folder (checkpoints, data, db;
-[eval] dtype, threads, run, task; [task.NAME] options of a task), else from the defaults.
+[eval] dtype, threads, jobs, run, task; [task.NAME] options of a task), else from the defaults.
 What is done is skipped; what was interrupted goes on.
 Exit codes: 0 done, 1 some evaluations failed, 2 wrong usage or input, 3 could not finish, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    given = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    given = _parser(arguments).parse_args(arguments)
     try:
         return _dispatch(given)
     except KeyboardInterrupt:
@@ -39,21 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(given: argparse.Namespace) -> int:
+    module = COMMANDS[given.command][0] if given.command else "evaluators.session"
     if given.list_tasks:
         from evaluators.listing import list_tasks
 
         return list_tasks()
     settings = _settings(given)
     from embryo_store.errors import StoreError
-    from evaluators import listing, session
 
     try:
-        if given.action == "list":
-            return listing.list_results(settings)
-        return session.evaluate(settings, dry_run=given.dry_run)
+        code: int = import_module(module).run(given, settings)
     except StoreError as error:
         print(f"embryo-eval: {error}", file=sys.stderr)
         return error.exit_code
+    return code
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -71,6 +77,8 @@ def _settings(given: argparse.Namespace) -> Settings:
         tasks=given.task,
         dtype=given.dtype,
         threads=given.threads,
+        jobs=given.jobs,
+        ray=given.ray,
     )
     if given.max_targets is None:
         return settings
@@ -80,7 +88,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     return replace(settings, task_options=tables)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="embryo-eval",
         description="Evaluate the checkpoints of language models and store the results.",
@@ -89,18 +97,25 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"embryo-eval {version('lm-embryology')}")
-    parser.add_argument(
-        "action",
-        nargs="?",
-        choices=("list",),
-        help="list: show what is done and what is missing, and evaluate nothing",
-    )
+    _add_choice(parser)
+    _add_manner(parser)
+    # A subcommand takes the same options; those that it is not given are left as they stand before it.
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_choice(shared)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, (module, what) in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what, parents=[shared], allow_abbrev=False)
+        if name in arguments and hasattr(chosen := import_module(module), "add_arguments"):
+            chosen.add_arguments(command)
+    return parser
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    """What is looked at, and where it lies."""
     parser.add_argument("--checkpoints", metavar="DIR", help="folder of runs (checkpoints/)")
     parser.add_argument("--data", metavar="DIR", help="folder of corpora, one folder each (data/)")
     parser.add_argument("--db", metavar="FILE", help="results store (results.duckdb)")
-    parser.add_argument(
-        "--run", metavar="NAME", action="append", default=[], help="only this run; may be repeated"
-    )
+    parser.add_argument("--run", metavar="NAME", action="append", help="only this run; may be repeated")
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument(
         "--step", metavar="N", type=int, action="append", help="only this step; may be repeated"
@@ -108,9 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     chosen.add_argument(
         "--steps", metavar="A:B:C", help="every C-th step from A to B, both included; absent ones are skipped"
     )
-    parser.add_argument(
-        "--task", metavar="T", action="append", default=[], help="only this task; may be repeated"
-    )
+    parser.add_argument("--task", metavar="T", action="append", help="only this task; may be repeated")
     parser.add_argument(
         "--max-targets",
         metavar="N",
@@ -121,8 +134,17 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype", choices=("fp32", "bf16", "auto"), help="auto: bf16 where the processor has AMX"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of PyTorch (by the model's width)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be evaluated, and stop")
+
+
+def _add_manner(parser: argparse.ArgumentParser) -> None:
+    """How it is evaluated."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=int, metavar="N", help="compute in N processes on this machine (1)")
+    where.add_argument("--ray", metavar="ADDRESS", help="compute on a Ray cluster; auto: one that is near")
+    parser.add_argument("--watch", action="store_true", help="follow the runs and evaluate what they save")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be evaluated and what it costs, and stop"
+    )
     parser.add_argument(
         "--list-tasks", action="store_true", help="name the tasks and what they need, and stop"
     )
-    return parser

@@ -14,20 +14,17 @@ import torch
 
 from evaluators.checkpoints import SavedStep
 from evaluators.errors import CheckpointError
-from evaluators.hardware import Dtype
 from evaluators.loading import Resident
 from evaluators.tasks.base import Collector, Pass, Prepared
-from evaluators.units import Answer, Ask, Corpora, Doing, Unit, now, of_dataset, of_vocabulary
+from evaluators.units import Answer, Ask, Doing, Setup, Unit, now, of_dataset, of_vocabulary
 from evaluators.vocabulary import Vocabulary, load_vocabulary
 
 
 @dataclass
 class Computer:
-    """Answers units in the order given. ``threads``: None lets the model's width decide."""
+    """Answers units in the order given."""
 
-    corpora: Corpora
-    dtype: Dtype
-    threads: int | None = None
+    setup: Setup
     _resident: Resident = field(init=False)
     _vocabularies: dict[tuple[str, int], Vocabulary] = field(default_factory=dict)
     _prepared: dict[tuple[str, str, str, str, int], Prepared] = field(default_factory=dict)
@@ -36,7 +33,7 @@ class Computer:
         """Finds the device."""
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.host = platform.node()
-        self._resident = Resident(self.device, self.dtype, self.threads)
+        self._resident = Resident(self.device, self.setup.dtype, self.setup.threads)
 
     def answer(self, unit: Unit) -> Iterator[Doing | Answer]:
         """What came of a unit's asks, one after another; those that read the same share a pass."""
@@ -93,7 +90,7 @@ class Computer:
 
     def _prepare(self, ask: Ask) -> Prepared:
         """Loads the weights, and makes the inputs where this tokenizer has none yet."""
-        saved, corpus = ask.saved, self.corpora[ask.corpus]
+        saved, corpus = ask.saved, self.setup.corpora[ask.corpus]
         self._resident.hold(saved)
         vocabulary = self._vocabulary(saved)
         limit = min(_positions(saved), vocabulary.longest)
@@ -123,6 +120,13 @@ class Computer:
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """The model's head, looked for when a task asks: not every model has one, nor every task needs it."""
         return self._resident.head()(hidden)
+
+
+def take_gpu(place: int) -> None:
+    """Gives this process, the worker at ``place``, a GPU of the machine, where there are any."""
+    count = torch.cuda.device_count()
+    if count:
+        torch.cuda.set_device(place % count)
 
 
 def _positions(saved: SavedStep) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections import Counter
 
 from rich import box
@@ -33,11 +34,11 @@ def list_tasks() -> int:
     return 0
 
 
-def list_results(settings: Settings) -> int:
-    """Prints what is done, out of date, failed and missing, by run, task and corpus."""
+def run(given: Namespace, settings: Settings) -> int:
+    """``embryo-eval list``: what is done, out of date, failed and missing, by run, task and corpus."""
     from evaluators.session import prepare
 
-    _, _, plan, _ = prepare(settings)
+    plan = prepare(settings).plan
     stored = embryo_store.done(settings.db)
     counts: Counter[tuple[str, str, str, str]] = Counter()
     rows: dict[tuple[str, str, str], None] = {}

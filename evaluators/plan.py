@@ -117,7 +117,7 @@ def _jobs(
         if part is None:
             return []
         identities = {"paper": identify_log(saved, task, part.data_hash)}
-        return [Job(saved, task, part, identities, _is_done(identities, done))]
+        return [Job(saved, task, part, identities, is_done(identities, done))]
     jobs = []
     for corpus in corpora[task.reads]:
         identities = {
@@ -134,11 +134,12 @@ def _jobs(
         }
         if not identities:
             continue
-        jobs.append(Job(saved, task, corpus, identities, _is_done(identities, done)))
+        jobs.append(Job(saved, task, corpus, identities, is_done(identities, done)))
     return jobs
 
 
-def _is_done(identities: Mapping[str, Identity], done: Mapping[Key, Done]) -> bool:
+def is_done(identities: Mapping[str, Identity], done: Mapping[Key, Done]) -> bool:
+    """Does the store hold a result of just these inputs under every protocol?"""
     return all(
         (found := done.get(identity.key)) is not None
         and found.status == "done"

@@ -31,12 +31,14 @@ class Reporter:
     _total: int = 0
     _count: int = 0
     _last_line: float = 0.0
+    _began: float = 0.0
 
     @contextmanager
     def progress(self, jobs: Sequence[Job]) -> Iterator[None]:
         """Shows a bar for ``jobs`` as long as the block lasts."""
         self._left = Counter(_kind(job) for job in jobs)
-        self._total, self._last_line = len(jobs), time.monotonic()
+        self._total = len(jobs)
+        self._began = self._last_line = time.monotonic()
         if not self.console.is_terminal:
             yield
             return
@@ -59,11 +61,12 @@ class Reporter:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=escape(_name(job)))
 
-    def finished(self, job: Job, seconds: float) -> None:
-        """Counts a job that was stored."""
+    def finished(self, job: Job, seconds: float | None) -> None:
+        """Counts a job that was stored, after so many seconds; None: by another process."""
         kind = _kind(job)
         self._left[kind] -= 1
-        self._spent[kind].append(seconds)
+        if seconds is not None:
+            self._spent[kind].append(seconds)
         self._count += 1
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=1, left=self._time_left())
@@ -89,13 +92,18 @@ class Reporter:
         self.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def _time_left(self) -> str:
-        """From the mean time of each kind of job; empty until every kind that is left was seen."""
+        """From the mean time of each kind of job, and how much of it passed side by side; empty until every
+        kind that is left was seen.
+        """
         seconds = 0.0
         for kind, count in self._left.items():
             if count and not self._spent[kind]:
                 return ""
             if count:
                 seconds += count * sum(self._spent[kind]) / len(self._spent[kind])
+        spent = sum(map(sum, self._spent.values()))
+        if spent:
+            seconds *= (time.monotonic() - self._began) / spent
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} left" if seconds else ""
 
 

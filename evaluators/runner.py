@@ -4,32 +4,35 @@ process, for worker processes and for a cluster; only who computes differs.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
 
 import embryo_store
+from evaluators.claims import Claims
 from evaluators.desk import Desk
-from evaluators.plan import Job
+from evaluators.plan import Job, is_done
 from evaluators.progress import Reporter
 from evaluators.tasks.base import Finding
 from evaluators.tasks.train_log import LogSlice
-from evaluators.units import Answer, Doing, Unit, now, of_dataset, of_vocabulary, units_of
+from evaluators.units import Answer, Ask, Doing, Unit, Units, now, of_dataset, of_vocabulary, units_of
 
 
 class Workers(Protocol):
     """Whoever computes."""
 
-    def answers(self, units: Iterator[Unit]) -> Iterator[Doing | Answer]:
+    def answers(self, units: Units) -> Iterator[Doing | Answer]:
         """Takes units when there is room for one, and yields what comes of them, in any order."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went: results stored, and the jobs that failed with their reasons."""
+    """How it went: results stored by this process, and meanwhile by others; jobs that failed, and why."""
 
     stored: int
+    elsewhere: int
     failures: tuple[tuple[Job, str], ...]
 
 
@@ -39,7 +42,9 @@ class Runner:
 
     desk: Desk
     workers: Workers
+    claims: Claims
     report: Reporter
+    elsewhere: int = 0
 
     def run(self, jobs: Sequence[Job]) -> Outcome:
         """Evaluates and commits.
@@ -57,7 +62,7 @@ class Runner:
                         self.report.failed(job, answer.failure)
                     self.report.finished(job, (answer.finished - answer.started).total_seconds())
         embryo_store.fold_in(self.desk.settings.db)
-        return Outcome(len(jobs) - len(failures), tuple(failures))
+        return Outcome(len(jobs) - len(failures) - self.elsewhere, self.elsewhere, tuple(failures))
 
     def _answered(self, jobs: Sequence[Job]) -> Iterator[Sequence[tuple[Job, Answer]]]:
         """What is committed together."""
@@ -78,7 +83,8 @@ class Runner:
             yield answered
 
     def _evaluate(self, jobs: Sequence[Job]) -> Iterator[Sequence[tuple[Job, Answer]]]:
-        for said in self.workers.answers(self._units(jobs)):
+        open_asks: dict[int, tuple[Unit, set[int]]] = {}
+        for said in self.workers.answers(self._units(jobs, open_asks)):
             job = jobs[said.number]
             if isinstance(said, Doing):
                 self.report.doing(job)
@@ -90,7 +96,40 @@ class Runner:
                 self.desk.held.add(of_dataset(job.task.reads, job.dataset, job.saved))
             if said.vocabulary is not None:
                 self.desk.held.add(of_vocabulary(job.saved))
+            unit, numbers = open_asks.pop(said.number)
+            numbers.discard(said.number)
+            if not numbers:
+                self.claims.release(unit)
 
-    def _units(self, jobs: Sequence[Job]) -> Iterator[Unit]:
-        for unit in units_of(jobs):
-            yield replace(unit, held=frozenset(self.desk.held))
+    def _units(self, jobs: Sequence[Job], open_asks: dict[int, tuple[Unit, set[int]]]) -> Units:
+        """The units that nobody else computes or has computed, as soon as that is known of each."""
+        waiting = deque(units_of(jobs))
+        while waiting:
+            for _ in range(len(waiting)):
+                unit = waiting.popleft()
+                if not self.claims.claim(unit):
+                    waiting.append(unit)
+                    continue
+                left = self._left(unit, jobs) if self.claims.in_company() else unit.asks
+                if not left:
+                    self.claims.release(unit)
+                    continue
+                numbers = {ask.number for ask in left}
+                open_asks.update((number, (unit, numbers)) for number in numbers)
+                yield replace(unit, asks=left, held=frozenset(self.desk.held))
+            if waiting:
+                yield None
+
+    def _left(self, unit: Unit, jobs: Sequence[Job]) -> tuple[Ask, ...]:
+        """The asks of a unit that another process has not answered since the plan was made."""
+        saved = unit.asks[0].saved
+        stored = embryo_store.done(self.desk.settings.db, checkpoint=(saved.run, saved.step))
+        left = []
+        for ask in unit.asks:
+            job = jobs[ask.number]
+            if is_done(job.identities, stored):
+                self.elsewhere += 1
+                self.report.finished(job, None)
+            else:
+                left.append(ask)
+        return tuple(left)

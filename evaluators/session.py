@@ -3,66 +3,129 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
 import embryo_store
 from evaluators.checkpoints import CheckpointSource, CheckpointStore
+from evaluators.claims import Claims
 from evaluators.corpora.find import DataFolder, look
 from evaluators.desk import Desk
 from evaluators.hardware import Dtype, resolve_dtype
-from evaluators.plan import Plan, make_plan
+from evaluators.plan import Job, Plan, make_plan
 from evaluators.progress import Reporter
+from evaluators.runner import Outcome, Runner, Workers
 from evaluators.settings import Settings
 from evaluators.tasks.registry import make_tasks
-from evaluators.units import corpora_of
+from evaluators.units import Setup, corpora_of
 
 FAILED = 1
 _SHOWN = 10
 
 
-def evaluate(settings: Settings, *, dry_run: bool) -> int:
-    """Evaluates what is not done yet. Returns the exit code.
+@dataclass(frozen=True)
+class Prepared:
+    """All that was looked at for a plan, and the plan."""
+
+    source: CheckpointSource
+    data: DataFolder
+    plan: Plan
+    dtype: Dtype
+
+
+def run(given: Namespace, settings: Settings) -> int:
+    """``embryo-eval`` without a subcommand. Returns the exit code.
 
     Raises:
         EvaluatorError: wrong input; nothing was computed.
         StoreError: the store cannot be read or written.
     """
-    began = time.monotonic()
-    out, err = Console(), Console(stderr=True)
-    if not dry_run:
-        embryo_store.ensure_writable(settings.db)
-    source, data, plan, dtype = prepare(settings)
-    for note in data.notes:
-        err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    for name, why in plan.skipped.items():
-        out.print(f"skipped {name}: {why}.", markup=False, highlight=False, soft_wrap=True)
-    todo = plan.todo
-    if dry_run:
-        _say_plan(out, plan)
-        return 0
-    if not todo:
-        out.print(
-            f"Nothing to do: all {len(plan.jobs):,} results stand in {settings.db}.",
-            markup=False,
-            highlight=False,
-        )
-        return 0
-    from evaluators.compute import Computer
-    from evaluators.run_local import Here
-    from evaluators.runner import Runner
+    out = Console()
+    if given.dry_run:
+        from evaluators.dry_run import say_plan
 
-    workers = Here(Computer(corpora_of(todo), dtype, settings.threads))
-    outcome = Runner(Desk(settings, source, dtype), workers, Reporter(err)).run(todo)
+        prepared = prepare(settings)
+        say_notes(prepared, out)
+        say_plan(prepared.plan, settings, out)
+        return 0
+    embryo_store.ensure_writable(settings.db)
+    with Claims(settings.db) as claims:
+        if given.watch:
+            from evaluators.watch import watch
+
+            return watch(settings, claims, out)
+        return evaluate(settings, claims, out)
+
+
+def evaluate(settings: Settings, claims: Claims, out: Console) -> int:
+    """Evaluates what is not done yet, and says how it went."""
+    began = time.monotonic()
+    prepared = prepare(settings)
+    say_notes(prepared, out)
+    jobs, todo = prepared.plan.jobs, prepared.plan.todo
+    if not todo:
+        line = f"Nothing to do: all {len(jobs):,} results stand in {settings.db}."
+        out.print(line, markup=False, highlight=False)
+        return 0
+    outcome = execute(prepared, todo, settings, claims)
     checkpoints = len({(job.saved.run, job.saved.step) for job in todo})
+    meanwhile = f"; {outcome.elsewhere:,} came from another process" if outcome.elsewhere else ""
     out.print(
         f"Stored {outcome.stored:,} results of {checkpoints:,} checkpoints in {settings.db} "
-        f"({time.monotonic() - began:.0f} s; {len(plan.jobs) - len(todo):,} stood before).",
+        f"({time.monotonic() - began:.0f} s; {len(jobs) - len(todo):,} stood before{meanwhile}).",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
+    return say_failures(outcome, out)
+
+
+def execute(prepared: Prepared, todo: tuple[Job, ...], settings: Settings, claims: Claims) -> Outcome:
+    """Computes and stores ``todo``, here or wherever the settings say."""
+    desk = Desk(settings, prepared.source, prepared.dtype)
+    workers = _workers(settings, Setup(corpora_of(todo), prepared.dtype, settings.threads, Path.cwd()))
+    return Runner(desk, workers, claims, Reporter(Console(stderr=True))).run(todo)
+
+
+def _workers(settings: Settings, setup: Setup) -> Workers:
+    if settings.ray is not None:
+        from evaluators.run_ray import Cluster
+
+        return Cluster(setup, settings.ray)
+    from evaluators.run_local import Here, Processes
+
+    return Here(setup) if settings.jobs == 1 else Processes(setup, settings.jobs)
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Looks at everything that a plan needs, and makes it."""
+    tasks = make_tasks(settings.tasks, settings.task_options)
+    source, data = source_of(settings), look(settings.data)
+    source.runs()
+    dtype = resolve_dtype(settings.dtype)
+    done = embryo_store.done(settings.db)
+    return Prepared(source, data, make_plan(settings, source, data, tasks, done, dtype), dtype)
+
+
+def source_of(settings: Settings) -> CheckpointSource:
+    """Where the checkpoints come from."""
+    return CheckpointStore(settings.checkpoints)
+
+
+def say_notes(prepared: Prepared, out: Console) -> None:
+    """What lies in the data folder unused, and the tasks that are skipped, with the way to their data."""
+    err = Console(stderr=True)
+    for note in prepared.data.notes:
+        err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    for name, why in prepared.plan.skipped.items():
+        out.print(f"skipped {name}: {why}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def say_failures(outcome: Outcome, out: Console) -> int:
+    """Names what failed. Returns the exit code."""
     if not outcome.failures:
         return 0
     out.print(
@@ -74,36 +137,3 @@ def evaluate(settings: Settings, *, dry_run: bool) -> int:
     if len(outcome.failures) > _SHOWN:
         out.print(f"  … and {len(outcome.failures) - _SHOWN:,} more: embryo-eval list", markup=False)
     return FAILED
-
-
-def prepare(settings: Settings) -> tuple[CheckpointSource, DataFolder, Plan, Dtype]:
-    """Looks at everything that a plan needs, and makes it."""
-    tasks = make_tasks(settings.tasks, settings.task_options)
-    source, data = CheckpointStore(settings.checkpoints), look(settings.data)
-    source.runs()
-    dtype = resolve_dtype(settings.dtype)
-    return (
-        source,
-        data,
-        make_plan(settings, source, data, tasks, embryo_store.done(settings.db), dtype),
-        dtype,
-    )
-
-
-def _say_plan(out: Console, plan: Plan) -> None:
-    todo = plan.todo
-    out.print(f"To evaluate: {len(todo):,} of {len(plan.jobs):,} results.", highlight=False)
-    count: Counter[tuple[str, str, str]] = Counter()
-    steps: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
-    for job in todo:
-        key = (job.saved.run, job.task.name, job.dataset)
-        count[key] += 1
-        steps[key].append(job.saved.step)
-    for (run, task, dataset), number in count.items():
-        mine = steps[run, task, dataset]
-        what = f"{task} {dataset}".strip()
-        out.print(
-            f"  {run}  {what}: {number:,} steps, {min(mine):,} to {max(mine):,}",
-            markup=False,
-            highlight=False,
-        )

@@ -18,7 +18,7 @@ DtypeChoice = Literal["fp32", "bf16", "auto"]
 CONFIG = Path("embryo.toml")
 
 _PATHS = {"checkpoints": "checkpoints", "data": "data", "db": "results.duckdb"}
-_EVAL_KEYS = {"dtype": str, "threads": int, "run": list, "task": list}
+_EVAL_KEYS = {"dtype": str, "threads": int, "jobs": int, "run": list, "task": list}
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Settings:
     task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dtype: DtypeChoice = "auto"
     threads: int | None = None
+    jobs: int = 1
+    ray: str | None = None
 
 
 def settle(
@@ -41,11 +43,13 @@ def settle(
     checkpoints: str | None = None,
     data: str | None = None,
     db: str | None = None,
-    runs: Sequence[str] = (),
+    runs: Sequence[str] | None = None,
     steps: Steps | None = None,
-    tasks: Sequence[str] = (),
+    tasks: Sequence[str] | None = None,
     dtype: str | None = None,
     threads: int | None = None,
+    jobs: int | None = None,
+    ray: str | None = None,
     config: Path = CONFIG,
 ) -> Settings:
     """Joins command line, configuration file and defaults.
@@ -64,9 +68,13 @@ def settle(
         raise InputError(
             f"{config}: [eval] dtype is {chosen!r}. Expected one of {', '.join(get_args(DtypeChoice))}."
         )
-    count = threads if threads is not None else eval_table.get("threads")
-    if count is not None and count < 1:
-        raise InputError(f"threads is {count}. Expected 1 or more.")
+    counts = {
+        name: number if number is not None else eval_table.get(name)
+        for name, number in (("threads", threads), ("jobs", jobs))
+    }
+    for name, number in counts.items():
+        if number is not None and number < 1:
+            raise InputError(f"{name} is {number}. Expected 1 or more.")
     return Settings(
         checkpoints=paths["checkpoints"],
         data=paths["data"],
@@ -76,7 +84,9 @@ def settle(
         tasks=tuple(tasks or eval_table.get("task", ())),
         task_options=_task_options(written, config),
         dtype=chosen,
-        threads=count,
+        threads=counts["threads"],
+        jobs=counts["jobs"] or 1,
+        ray=ray,
     )
 
 

@@ -6,14 +6,17 @@ them. Knows neither PyTorch nor the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import platform
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 
 from embryo_store.records import Dataset, Vocabulary
 from evaluators.checkpoints import SavedStep
 from evaluators.corpora.base import Corpus
+from evaluators.hardware import Dtype
 from evaluators.plan import Job
 from evaluators.tasks.base import Finding, Kind, ModelTask
 from evaluators.tasks.train_log import LogSlice
@@ -21,6 +24,16 @@ from evaluators.tasks.train_log import LogSlice
 #: A corpus by kind and name.
 CorpusName = tuple[Kind, str]
 Corpora = Mapping[CorpusName, Corpus]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is made with. ``folder``: where relative paths begin; ``threads`` of each worker."""
+
+    corpora: Corpora
+    dtype: Dtype
+    threads: int | None
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,14 @@ class Unit:
     asks: tuple[Ask, ...]
     held: frozenset[tuple[str, ...]] = frozenset()
     deaths: int = 0
+
+
+#: Units in the order of their evaluation. None: what is left is being computed by another process; ask later.
+Units = Iterator[Unit | None]
+#: Seconds after which to ask again.
+LATER = 0.5
+#: A unit over which so many workers were lost is given up, and recorded as failed.
+MOST_DEATHS = 3
 
 
 @dataclass(frozen=True)
@@ -98,15 +119,20 @@ def of_vocabulary(saved: SavedStep) -> tuple[str, ...]:
     return ("vocabulary", saved.tokenizer_hash)
 
 
-def without(unit: Unit, answered: frozenset[int]) -> tuple[Ask, ...]:
-    """The asks of a unit that are still open."""
-    return tuple(ask for ask in unit.asks if ask.number not in answered)
+def bereaved(unit: Unit, answered: Collection[int], how: str) -> tuple[list[Unit], list[Answer]]:
+    """What to do about a unit whose worker was lost: units to be computed again, and answers that give up.
 
-
-def again(unit: Unit, left: Sequence[Ask]) -> Iterator[Unit]:
-    """What is left after a worker was lost, one ask at a time: only the one that kills will fail."""
-    for ask in left:
-        yield replace(unit, asks=(ask,), deaths=unit.deaths + 1)
+    What is left is asked again one by one: so only the ask that kills its workers fails in the end.
+    """
+    left = [ask for ask in unit.asks if ask.number not in answered]
+    deaths = unit.deaths + 1
+    if deaths < MOST_DEATHS:
+        return [replace(unit, asks=(ask,), deaths=deaths) for ask in left], []
+    why = (
+        f"{deaths} workers in a row were lost over this task ({how}). If memory ran out, take fewer --jobs "
+        "or a larger machine; the same command tries again."
+    )
+    return [], [Answer(ask.number, now(), now(), platform.node(), "none", failure=why) for ask in left]
 
 
 def now() -> datetime:

@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("little_world", Path(__file__).with_name("little_world.py"))
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -22,7 +22,13 @@ def _load() -> ModuleType:
 @pytest.fixture(scope="session")
 def little() -> ModuleType:
     """The module ``little_world``."""
-    return _load()
+    return _load("little_world")
+
+
+@pytest.fixture(scope="session")
+def forked() -> ModuleType:
+    """The module ``forked``."""
+    return _load("forked")
 
 
 @pytest.fixture(scope="session")

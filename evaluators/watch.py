@@ -1,0 +1,97 @@
+"""``embryo-eval --watch``: evaluates what a training run saves, as it saves it."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+
+from embryo_store.records import Key
+from evaluators.checkpoints import CheckpointSource
+from evaluators.checkpoints.base import pick
+from evaluators.claims import Claims
+from evaluators.errors import InputError
+from evaluators.plan import Job
+from evaluators.session import FAILED, Prepared, execute, prepare, say_notes, source_of
+from evaluators.settings import Settings
+
+#: Seconds between two looks.
+EVERY = 5.0
+
+
+def watch(settings: Settings, claims: Claims, out: Console) -> int:
+    """Looks again and again, until every run has reached the last step that its recipe asks for, or Ctrl-C.
+
+    A failed result is tried again only when its inputs have changed. Returns the exit code.
+    """
+    failed: dict[Key, str] = {}
+    has_begun = False
+    said = ""
+    while True:
+        began = time.monotonic()
+        source = source_of(settings)
+        why = _why_wait(source, settings)
+        if not why:
+            prepared = prepare(settings)
+            if not has_begun:
+                has_begun = True
+                say_notes(prepared, out)
+            todo = tuple(job for job in prepared.plan.todo if not _failed_before(job, failed))
+            if todo:
+                _execute(prepared, todo, settings, claims, out, failed)
+                continue
+            unfinished = _unfinished(source, settings)
+            if not unfinished:
+                _say(out, f"All runs are complete and evaluated: {len(prepared.plan.jobs):,} results.")
+                return FAILED if prepared.plan.todo else 0
+            why = f"Waiting for the next checkpoint of {', '.join(unfinished)} (Ctrl-C ends)."
+        if why != said:
+            said = why
+            _say(out, why)
+        time.sleep(max(EVERY - (time.monotonic() - began), 0.5))
+
+
+def _why_wait(source: CheckpointSource, settings: Settings) -> str:
+    """Why there is nothing to plan yet; empty where there is a checkpoint to evaluate."""
+    try:
+        runs = pick(source.runs(), settings.runs, settings.checkpoints)
+    except InputError as error:
+        return f"Waiting for a run (Ctrl-C ends): {error}"
+    if any(settings.steps.of(source.steps(run)) for run in runs):
+        return ""
+    return f"Waiting for the first checkpoint of {', '.join(runs)} (Ctrl-C ends)."
+
+
+def _execute(
+    prepared: Prepared,
+    todo: tuple[Job, ...],
+    settings: Settings,
+    claims: Claims,
+    out: Console,
+    failed: dict[Key, str],
+) -> None:
+    outcome = execute(prepared, todo, settings, claims)
+    steps = sorted({job.saved.step for job in todo})
+    which = f"step {steps[0]:,}" if len(steps) == 1 else f"steps {steps[0]:,} to {steps[-1]:,}"
+    _say(out, f"Stored {outcome.stored:,} results of {which}.")
+    for job, reason in outcome.failures:
+        _say(out, f"  failed {job.saved.run} step {job.saved.step:,} {job.task.name}: {reason}")
+        failed.update((each.key, each.inputs_hash) for each in job.identities.values())
+
+
+def _unfinished(source: CheckpointSource, settings: Settings) -> list[str]:
+    """The runs that will save further steps, as far as they tell; one that does not tell never ends."""
+    found = []
+    for run in pick(source.runs(), settings.runs, settings.checkpoints):
+        total = source.describe(run).total_steps
+        if total is None or max(source.steps(run), default=-1) < total:
+            found.append(run)
+    return found
+
+
+def _failed_before(job: Job, failed: dict[Key, str]) -> bool:
+    return all(failed.get(each.key) == each.inputs_hash for each in job.identities.values())
+
+
+def _say(out: Console, line: str) -> None:
+    out.print(line, markup=False, highlight=False, soft_wrap=True)

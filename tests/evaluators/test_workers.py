@@ -1,0 +1,127 @@
+"""Several workers, several commands, lost workers: every result exactly once, as if nothing had happened."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import embryo_store
+
+Evaluate = Callable[..., tuple[int, str, str]]
+Content = Callable[[Path], dict[str, list[tuple[object, ...]]]]
+DB, WHOLE = Path("results.duckdb"), Path("whole.duckdb")
+LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+
+
+def series(little: ModuleType, count: int) -> int:
+    """Makes the run as long as ``count`` checkpoints; the number of results that it gives."""
+    shutil.rmtree("checkpoints/tiny")
+    little.write_run(Path("checkpoints"), "tiny", range(0, count * 10, 10))
+    return 7 * count
+
+
+def test_worker_processes_give_the_content_that_one_process_gives(
+    world: Path, evaluate: Evaluate, content: Content
+) -> None:
+    shutil.copytree("checkpoints/tiny", "checkpoints/twin")
+    assert evaluate("--db", str(WHOLE))[0] == 0
+    code, out, err = evaluate("--jobs", "2")
+    assert (code, "Stored 24 results of 4 checkpoints" in out) == (0, True), err
+    assert content(DB) == content(WHOLE)
+    assert "Nothing to do" in evaluate("--jobs", "2")[1]
+
+
+@LINUX
+def test_lost_workers_cost_nothing_but_time(
+    world: Path, little: ModuleType, forked: ModuleType, evaluate: Evaluate, content: Content
+) -> None:
+    results = series(little, 4)
+    assert evaluate("--db", str(WHOLE))[0] == 0
+    command = subprocess.Popen([sys.executable, "-m", "evaluators", "--jobs", "2"], stdout=subprocess.PIPE)
+    kills = disturb(forked, command.pid, results, kills=3, victims=lambda: workers_of(command.pid, forked))
+    out, _ = command.communicate()
+    assert command.returncode == 0, out
+    assert kills >= 2
+    assert content(DB) == content(WHOLE)
+
+
+def test_a_task_that_kills_its_worker_is_recorded_and_passed_by(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluate: Evaluate
+) -> None:
+    package = tmp_path / "site"
+    (package / "deadly-1.dist-info").mkdir(parents=True)
+    (package / "deadly-1.dist-info" / "METADATA").write_text("Name: deadly\nVersion: 1\n")
+    (package / "deadly-1.dist-info" / "entry_points.txt").write_text("[embryo.tasks]\ndeadly=deadly:Deadly\n")
+    (package / "deadly.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(package)
+    code, out, _ = evaluate("--jobs", "2", "--task", "deadly", "--task", "mlm")
+    assert code == 1
+    assert "3 workers in a row were lost over this task (signal 9)" in out
+    done = {(key.task, key.step): found.status for key, found in embryo_store.done(DB).items()}
+    assert done == {
+        ("mlm", 0): "done",
+        ("mlm", 10): "done",
+        ("deadly", 0): "failed",
+        ("deadly", 10): "failed",
+    }
+
+
+HOW = {"mlm": "done", "deadly": "failed"}
+DEADLY = """
+import os
+from dataclasses import dataclass
+from evaluators.tasks.reconstruct import Reconstruct
+
+@dataclass(frozen=True)
+class Deadly(Reconstruct):
+    name = "deadly"
+
+    def prepare(self, corpus, vocabulary, limit):
+        os.kill(os.getpid(), 9)
+"""
+
+
+def workers_of(command: int, forked: ModuleType) -> list[int]:
+    """The workers of a command: its grandchildren, for a server forks them."""
+    children = set(forked.descendants(command, deep=1))
+    return [process for process in forked.descendants(command) if process not in children]
+
+
+def disturb(
+    forked: ModuleType, child: int, results: int, *, kills: int, victims: Callable[[], list[int]]
+) -> int:
+    """Kills a random victim after every ``results / kills`` results; how many kills hit somebody."""
+    chance = random.Random(0)
+    hit = 0
+    for number in range(kills):
+        forked.wait_for(1 + number * results // (kills + 1), child, DB)
+        time.sleep(chance.uniform(0, 0.1))
+        alive = victims()
+        if forked.is_over(child) or not alive:
+            continue
+        os.kill(chance.choice(alive), signal.SIGKILL)
+        hit += 1
+    return hit
+
+
+def test_two_commands_at_once_share_the_work(
+    world: Path, little: ModuleType, forked: ModuleType, evaluate: Evaluate, content: Content
+) -> None:
+    series(little, 6)
+    assert evaluate("--db", str(WHOLE))[0] == 0
+    both = [forked.start(shown=f"shown-{number}.txt") for number in range(2)]
+    assert [forked.finish(child) for child in both] == [0, 0]
+    assert content(DB) == content(WHOLE)
+    shown = [Path(f"shown-{number}.txt").read_text() for number in range(2)]
+    computed = [int(found[1]) for text in shown if (found := re.search(r"Stored (\d+) results", text))]
+    logs = 6
+    assert 36 <= sum(computed) <= 36 + logs, "each computed by one of them; training logs perhaps by both"
