@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from evaluators.corpora import ontonotes
 from evaluators.corpora.base import Corpus
 from evaluators.corpora.conllu import read_conllu
 from evaluators.corpora.edge_folder import look_for_edges, read_edge_folder
@@ -57,8 +58,11 @@ def _look_into(folder: Path, corpora: list[Found], notes: list[str]) -> None:
     if relations_file(folder) and facts_folder(folder):
         corpora.append(Found(folder.name, "facts", folder, read_lama))
     try:
-        if look_for_edges(folder) is not None:
+        edges = look_for_edges(folder)
+        if edges is not None:
             corpora.append(Found(folder.name, "edges", folder, read_edge_folder))
+        if ontonotes.word_files(edges):
+            corpora.append(Found(_name(folder, ontonotes.SPLIT), "words", folder, ontonotes.read_words))
     except InputError as error:
         notes.append(f"{folder} is not probed: {error}")
     for path in sorted(p for p in folder.iterdir() if p.is_file()):

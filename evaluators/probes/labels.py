@@ -1,12 +1,16 @@
 """The labels that a probe tells apart: the paper's lists (protocols, section "Edge probing"), fixed in
-number and order, so that a classifier has the paper's size whatever the corpus holds.
+number and order, so that a classifier has the paper's size whatever the corpus holds; or a corpus's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
-from evaluators.corpora.edges import APART, TOGETHER, EdgeTask
+from evaluators.corpora.edges import APART, TOGETHER, EdgeCorpus, EdgeTask
+
+#: Whose labels: the paper's lists, or what the corpus uses.
+Whose = Literal["paper", "corpus"]
 
 _POS = """
 $ '' , -LRB- -RRB- . : ADD AFX CC CD DT EX FW HYPH IN JJ JJR JJS LS MD NFP NN NNP NNPS NNS PDT POS PRP PRP$ RB
@@ -35,6 +39,11 @@ PAPER_LABELS: Mapping[EdgeTask, tuple[str, ...]] = {
     "srl": tuple(_ROLES.split()),
     "coref": (APART, TOGETHER),
 }
+
+
+def labels_of(corpus: EdgeCorpus, task: EdgeTask, whose: Whose) -> tuple[str, ...]:
+    """The labels of ``task``'s probe on ``corpus``."""
+    return PAPER_LABELS[task] if whose == "paper" else corpus.labels[task]
 
 
 def parameters(width: int, spans: int, labels: int) -> int:

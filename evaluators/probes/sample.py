@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluators.corpora.edges import PAIRED, SPLITS, EdgeCorpus, EdgeTask, Targets
-from evaluators.probes.labels import PAPER_LABELS
+from evaluators.probes.labels import Whose, labels_of
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ class Beyond:
     total: int
 
 
-def known_targets(corpus: EdgeCorpus, split: str, task: EdgeTask) -> TaskSample:
+def known_targets(corpus: EdgeCorpus, split: str, task: EdgeTask, whose: Whose) -> TaskSample:
     """The targets whose label is the probe's."""
     targets = corpus.splits[split].targets[task]
-    ids = _renumbering(corpus, task)[targets.label]
+    ids = _renumbering(corpus, task, whose)[targets.label]
     known = ids >= 0
     spans = targets.spans[known].astype(np.int64).reshape(-1, 2, 2)
     return TaskSample(
@@ -63,21 +64,21 @@ def known_targets(corpus: EdgeCorpus, split: str, task: EdgeTask) -> TaskSample:
     )
 
 
-def beyond_labels(corpus: EdgeCorpus, task: EdgeTask) -> Beyond:
+def beyond_labels(corpus: EdgeCorpus, task: EdgeTask, whose: Whose) -> Beyond:
     """What the corpus labels otherwise than the probe."""
     names = corpus.labels[task]
-    outside = [i for i, name in enumerate(names) if name not in PAPER_LABELS[task]]
+    outside = np.flatnonzero(_renumbering(corpus, task, whose) < 0).tolist()
     every: list[Targets] = [corpus.splits[split].targets[task] for split in SPLITS]
     counts = np.bincount(np.concatenate([targets.label for targets in every]), minlength=len(names))
     return Beyond({names[i]: int(counts[i]) for i in outside if counts[i]}, sum(map(len, every)))
 
 
-def _renumbering(corpus: EdgeCorpus, task: EdgeTask) -> Ints:
-    order = {label: number for number, label in enumerate(PAPER_LABELS[task])}
+def _renumbering(corpus: EdgeCorpus, task: EdgeTask, whose: Whose) -> Ints:
+    order = {label: number for number, label in enumerate(labels_of(corpus, task, whose))}
     return np.array([order.get(label, -1) for label in corpus.labels[task]], dtype=np.int64)
 
 
-def draw(corpus: EdgeCorpus, most: int, seed: int) -> Sample:
+def draw(corpus: EdgeCorpus, most: int, seed: int, whose: Whose = "paper") -> Sample:
     """At most ``most`` targets a task and split (0: all of them).
 
     Sentences are taken in an order that ``seed`` fixes, as many as it takes for every task to have
@@ -87,7 +88,7 @@ def draw(corpus: EdgeCorpus, most: int, seed: int) -> Sample:
     sentences: dict[str, Ints] = {}
     tasks: dict[str, dict[EdgeTask, TaskSample]] = {}
     for place, split in enumerate(SPLITS):
-        found = {task: known_targets(corpus, split, task) for task in corpus.tasks}
+        found = {task: known_targets(corpus, split, task, whose) for task in corpus.tasks}
         count = len(corpus.splits[split])
         random = np.random.default_rng([seed, place])
         chosen = np.ones(count, dtype=np.bool_)
@@ -110,9 +111,7 @@ def _enough(sample: TaskSample, order: Ints, most: int) -> int:
     return int(np.searchsorted(np.cumsum(targets), most)) + 1
 
 
-def _thinned(
-    sample: TaskSample, chosen: npt.NDArray[np.bool_], most: int, random: np.random.Generator
-) -> TaskSample:
+def _thinned(sample: TaskSample, chosen: Bools, most: int, random: np.random.Generator) -> TaskSample:
     """``most`` of the targets in the chosen sentences, each label in proportion (largest remainders
     first).
     """

@@ -5,22 +5,22 @@ questions.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast, get_args
 
 import numpy as np
 
 from embryo_store.records import Dataset, Json
 from evaluators.batches import Batch, Stream
 from evaluators.corpora.base import Corpus
-from evaluators.corpora.edges import SPLITS, EdgeCorpus, EdgeTask
+from evaluators.corpora.edges import EDGE_TASKS, SPLITS, EdgeCorpus, EdgeTask
 from evaluators.errors import CheckpointError, InputError
 from evaluators.probes.features import FeatureBank, Pooling, poolings
 from evaluators.probes.judge import Questions, judge
-from evaluators.probes.labels import PAPER_LABELS
-from evaluators.probes.sample import Beyond, Ints, Sample, beyond_labels, draw
+from evaluators.probes.labels import Whose, labels_of
+from evaluators.probes.sample import Beyond, Bools, Ints, Sample, beyond_labels, draw
 from evaluators.probes.spans import Rows, TaskSpans, rows_of, spans_of
 from evaluators.tasks.base import Collector, Cost, Finding, ModelTask, Pass, Prepared
 
@@ -36,7 +36,7 @@ class Probe(ModelTask):
 
     ``max_targets``: of each split, drawn once and for all by ``seed``; 0 is all of them. ``memory``: GB
     of features that the four probing tasks may hold together, a quarter each; what is beyond lies on disk
-    meanwhile.
+    meanwhile. ``labels``: the paper's lists, or the corpus's own.
     """
 
     version = 1
@@ -47,6 +47,7 @@ class Probe(ModelTask):
     max_targets: int = 20_000
     seed: int = 0
     memory: float = 4.0
+    labels: str = "paper"
 
     def __post_init__(self) -> None:
         """Refuses what cannot be meant."""
@@ -56,6 +57,10 @@ class Probe(ModelTask):
             )
         if not self.memory > 0:
             raise InputError(f"[task.{self.name}] memory is {self.memory} GB. Expected more than 0.")
+        if self.labels not in get_args(Whose):
+            raise InputError(
+                f"[task.{self.name}] labels is {self.labels!r}. Expected {' or '.join(get_args(Whose))}."
+            )
 
     def options(self) -> Mapping[str, Json]:
         """All but the memory, which no number depends on."""
@@ -69,11 +74,11 @@ class Probe(ModelTask):
     def protocols(self, corpus: Corpus) -> tuple[str, ...]:
         """None where the corpus is not annotated for the task, or not in all three splits."""
         assert isinstance(corpus, EdgeCorpus)
-        return tuple(self.among()) if self.edge in corpus.tasks else ()
+        return tuple(self.among(())) if self.edge in corpus.tasks else ()
 
-    def among(self) -> Mapping[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-        """Protocol → which of the probe's labels its F1 is over."""
-        return {"paper": np.ones(len(PAPER_LABELS[self.edge]), dtype=np.bool_)}
+    def among(self, labels: Sequence[str]) -> Mapping[str, Bools]:
+        """Protocol → which of the probe's ``labels`` its F1 is over."""
+        return {"paper": np.ones(len(labels), dtype=np.bool_)}
 
     def control(self, corpus: EdgeCorpus, sample: Sample) -> Mapping[str, Ints] | None:
         """The control labels of the sampled targets by split, where the task has a control."""
@@ -86,7 +91,9 @@ class Probe(ModelTask):
             CheckpointError: a split has no target that the model could see whole.
         """
         assert isinstance(corpus, EdgeCorpus)
-        shared = _shared(_ByContent(corpus), _ByDigest(vocabulary), limit, self.max_targets, self.seed)
+        whose = cast(Whose, self.labels)
+        labels = labels_of(corpus, self.edge, whose)
+        shared = _shared(_ByContent(corpus), _ByDigest(vocabulary), limit, self.max_targets, self.seed, whose)
         spans = spans_of(shared.sample, self.edge, shared.rows)
         for split, targets in spans.targets.items():
             if not len(targets.label):
@@ -94,13 +101,13 @@ class Probe(ModelTask):
         control = self.control(corpus, shared.sample)
         tested = spans.targets["test"].source
         questions = Questions(
-            labels=PAPER_LABELS[self.edge],
+            labels=labels,
             targets=spans.targets,
             sentence=shared.sample.tasks["test"][self.edge].sentence[tested],
             control={split: labels[spans.targets[split].source] for split, labels in control.items()}
             if control is not None
             else None,
-            among=self.among(),
+            among=self.among(labels),
         )
         return PreparedProbe(
             corpus=corpus,
@@ -109,8 +116,8 @@ class Probe(ModelTask):
             spans=spans,
             poolings=poolings(spans, shared.stream.batches),
             questions=questions,
-            beyond=beyond_labels(corpus, self.edge),
-            budget=self.memory * 1e9 / len(PAPER_LABELS),
+            beyond=beyond_labels(corpus, self.edge, whose),
+            budget=self.memory * 1e9 / len(EDGE_TASKS),
         )
 
 
@@ -217,12 +224,15 @@ class _ByDigest:
 
 
 @lru_cache(maxsize=2)
-def _shared(corpus: _ByContent, vocabulary: _ByDigest, limit: int, most: int, seed: int) -> _Shared:
+def _shared(
+    corpus: _ByContent, vocabulary: _ByDigest, limit: int, most: int, seed: int, whose: Whose
+) -> _Shared:
     """One sample and one stream for all tasks that the corpus has, whichever of them were asked for: so
     that a stored number does not depend on what was evaluated beside it.
     """
-    sample = draw(corpus.corpus, most, seed)
+    sample = draw(corpus.corpus, most, seed, whose)
     rows = rows_of(corpus.corpus, sample, vocabulary.vocabulary, limit)
-    key = ("edges", corpus.corpus.data_hash, vocabulary.vocabulary.digest, str(limit), str(most), str(seed))
+    drawn = (whose, str(limit), str(most), str(seed))
+    key = ("edges", corpus.corpus.data_hash, vocabulary.vocabulary.digest, *drawn)
     assert set(sample.sentences) == set(SPLITS)
     return _Shared(sample, rows, Stream(key, rows.batches, layers=True))

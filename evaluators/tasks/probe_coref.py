@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from evaluators.corpora.edges import TOGETHER
-from evaluators.probes.labels import PAPER_LABELS
+from evaluators.probes.sample import Bools
 from evaluators.probes.task import Probe
 
 
@@ -20,7 +20,7 @@ class ProbeCoref(Probe):
     summary = "Linear probe of every layer: do two mentions of a sentence corefer (F1)?"
     edge = "coref"
 
-    def among(self) -> Mapping[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    def among(self, labels: Sequence[str]) -> Mapping[str, Bools]:
         """Both labels; the positive one."""
-        together = [label == TOGETHER for label in PAPER_LABELS[self.edge]]
-        return {**super().among(), "tenney": np.array(together, dtype=np.bool_)}
+        together = [label == TOGETHER for label in labels]
+        return {**super().among(labels), "tenney": np.array(together, dtype=np.bool_)}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from evaluators.probes.labels import PAPER_LABELS
+from evaluators.probes.sample import Bools
 from evaluators.probes.task import Probe
 
 
@@ -21,7 +21,7 @@ class ProbeSrl(Probe):
     summary = "Linear probe of every layer: an argument's semantic role (F1)."
     edge = "srl"
 
-    def among(self) -> Mapping[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    def among(self, labels: Sequence[str]) -> Mapping[str, Bools]:
         """All labels; those of Tenney et al. (2018)."""
-        plain = [not label.startswith(("C-", "R-")) for label in PAPER_LABELS[self.edge]]
-        return {**super().among(), "tenney": np.array(plain, dtype=np.bool_)}
+        plain = [not label.startswith(("C-", "R-")) for label in labels]
+        return {**super().among(labels), "tenney": np.array(plain, dtype=np.bool_)}

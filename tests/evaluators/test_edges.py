@@ -13,9 +13,11 @@ import zstandard
 
 from evaluators.corpora import edge_cache, lines
 from evaluators.corpora.annotated import AnnotatedSentence, Findings, LabelledSpan, Mention, Proposition
+from evaluators.corpora.base import WordCorpus
 from evaluators.corpora.edge_folder import look_for_edges, read_edge_folder
 from evaluators.corpora.edge_jsonl import write_edges
 from evaluators.corpora.edges import EDGE_TASKS, EdgeBuilder, EdgeCorpus, Target, targets_of
+from evaluators.corpora.find import look
 from evaluators.corpora.lines import numbered_lines
 from evaluators.errors import InputError
 
@@ -201,6 +203,11 @@ def test_ontonotes_layout_gives_the_splits_and_other_languages_are_passed_by(tmp
     assert corpus.tasks == ("pos", "const")
     assert corpus.report["counts"]["documents"] == 4
     assert corpus.report["faults"] == {"document without coreference": 4}
+    found = {(one.name, one.kind): one for one in look(tmp_path).corpora}
+    assert set(found) == {("ontonotes", "edges"), ("ontonotes/conll-2012-test", "words")}
+    words = found["ontonotes/conll-2012-test", "words"].read()
+    assert isinstance(words, WordCorpus)
+    assert (words.words, words.tags) == ((("later",),), (("NN",),)), "section 3 reads this split alone"
 
 
 def test_files_that_name_no_split_are_no_corpus_to_probe_with(tmp_path: Path) -> None:

@@ -232,6 +232,14 @@ def test_what_makes_a_number_is_part_of_it(probed: Path, evaluate: Evaluate) -> 
     assert "Nothing to do" in evaluate(*step)[1]
 
 
+def test_a_corpus_may_bring_its_own_labels(probed: Path, evaluate: Evaluate) -> None:
+    Path("embryo.toml").write_text('[task.probe-const]\nlabels = "corpus"\n')
+    code, _, err = evaluate("--task", "probe-const", "--step", "10")
+    assert (code, "left out" in err) == (0, False)
+    assert value("metric = 'parameters'") == 33 * 4, "EDITED, NP, TOP, VP"
+    assert value("metric = 'test_targets'") == 300
+
+
 def test_a_corpus_is_probed_for_what_is_annotated_in_it(probed: Path, evaluate: Evaluate) -> None:
     write_corpus(probed / "data" / "tags", tasks=("pos",))
     assert evaluate(*asked("probe-pos", "probe-coref"), "--step", "0")[0] == 0
@@ -285,6 +293,7 @@ def test_a_model_too_short_for_a_split_is_a_failed_result_not_a_crash(
         ("max_targets = -1", "expected 0 or more"),
         ("memory = 0.0", "Expected more than 0"),
         ("seed = 1.5", "type int"),
+        ('labels = "mine"', "Expected paper or corpus"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(

@@ -61,11 +61,14 @@ def test_labels_beyond_the_list_are_left_out_and_counted() -> None:
     corpus = corpus_of(
         [("a b c", {"pos": [noun(0, 1), Target((1, 2), None, "GW"), Target((2, 3), None, "XX")]})]
     )
-    assert beyond_labels(corpus, "pos").counts == {"GW": 3, "XX": 3}
-    assert beyond_labels(corpus, "pos").total == 9
+    assert beyond_labels(corpus, "pos", "paper").counts == {"GW": 3, "XX": 3}
+    assert beyond_labels(corpus, "pos", "paper").total == 9
     sample = draw(corpus, 0, 0).tasks["train"]["pos"]
     assert sample.spans.tolist() == [[[0, 1]]]
     assert [PAPER_LABELS["pos"][label] for label in sample.label] == ["NN"]
+    assert beyond_labels(corpus, "pos", "corpus").counts == {}
+    own = draw(corpus, 0, 0, "corpus").tasks["train"]["pos"]
+    assert [corpus.labels["pos"][label] for label in own.label] == ["NN", "GW", "XX"]
 
 
 @given(
