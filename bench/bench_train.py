@@ -111,7 +111,7 @@ def timed(step: Callable[[int], object], steps: int) -> tuple[float, float]:
 
 
 def embryo(shape: dict[str, int], threads: int, steps: int, dtype: str) -> tuple[float, float]:
-    from tpu_train import hardware, initial, names, recipe
+    from tpu_train import families, hardware, initial, recipe
 
     hardware.prepare(threads)
     from tpu_train.batches import Batch
@@ -123,9 +123,9 @@ def embryo(shape: dict[str, int], threads: int, steps: int, dtype: str) -> tuple
         {**changes, "vocabulary.size": shape["vocabulary"], "data.length": shape["length"]}
         | {"data.max_predictions": shape["masked"], "training.batch": shape["batch"]},
     )
-    table = names.albert(loaded.model, loaded.vocabulary.size)
-    trainer = Trainer(loaded, table, dtype, threads)
-    trainer.start(initial.weights(table, loaded.model, 0))
+    network = families.network(loaded)
+    trainer = Trainer(loaded, network, dtype, threads)
+    trainer.start(initial.weights(network.weights, loaded.model, 0))
     made = {name: value.astype(np.int32) for name, value in random_batch(shape).items()}
     zeros, ones = np.zeros_like(made["ids"]), np.ones_like(made["ids"])
     weights = np.ones(made["labels"].shape, np.float32)
@@ -200,7 +200,7 @@ def inputs() -> None:
         }
         loaded = recipe.load("albert-tiny", changes)
         with tempfile.TemporaryDirectory() as folder:
-            packings = Packings(Path(folder), tokens, loaded.data, 0)
+            packings = Packings(Path(folder), tokens, loaded)
             made = Batches(loaded, known, tokens, packings)
             made.batch(0)
             begin, steps = time.process_time(), 400
@@ -212,15 +212,19 @@ def inputs() -> None:
 
 def saving() -> None:
     """A checkpoint and a state of ALBERT-base."""
-    from tpu_train import initial, names, recipe, state, store
+    from tpu_train import families, initial, names, recipe, state, store
 
     loaded = recipe.load("albert-base")
-    table = names.albert(loaded.model, loaded.vocabulary.size)
-    values = initial.weights(table, loaded.model, 0)
+    network = families.network(loaded)
+    values = initial.weights(network.weights, loaded.model, 0)
     flat = np.concatenate([value.ravel() for value in values.values()])
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        store.save_step(Path(folder), 0, names.to_hugging_face(table, values), store.model_config(loaded), {})
+        models = [
+            store.ModelFolder(saved.folder, names.to_hugging_face(saved.weights, values), saved.config)
+            for saved in network.saved
+        ]
+        store.save_step(Path(folder), 0, models, {})
         step_seconds = time.perf_counter() - begin
         begin = time.perf_counter()
         vectors = {"weights": flat, "first_moments": flat, "second_moments": flat}

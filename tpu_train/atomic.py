@@ -85,7 +85,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes ``files`` (in their order) and gives them the name ``folder`` in one rename.
+    """Writes ``files`` (in their order, ``inner/name`` one folder below) and renames them to ``folder``.
 
     An older folder of that name is replaced.
     """
@@ -95,10 +95,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             for name, content in files.items():
+                (partial / name).parent.mkdir(exist_ok=True)
                 with (partial / name).open("wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
+            for inside in {(partial / name).parent for name in files}:
+                sync_folder(inside)
             sync_folder(partial)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)

@@ -9,16 +9,19 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tpu_train import draws, masking
-from tpu_train.examples import SPECIAL_TOKENS, Examples, Packings
+from tpu_train import draws, masking, segments
+from tpu_train import recipe as recipes
+from tpu_train.examples import Examples, Packings
 from tpu_train.masking import Ints
 from tpu_train.recipe import Recipe
+from tpu_train.segments import Segments
 from tpu_train.tokens import Tokens
-from tpu_train.vocabulary import CLS, MASK, PAD, SEP, SPECIALS, Vocabulary
+from tpu_train.vocabulary import Vocabulary
 
 Int32s = npt.NDArray[np.int32]
 
@@ -37,7 +40,8 @@ class Batch:
         positions: of predictions, ``(n, K)``.
         labels: original ids at ``positions``, ``(n, K)``.
         weights: 1 for a prediction, 0 for filling, ``(n, K)``.
-        order_labels: 1 where the segments were swapped, ``(n,)``.
+        order_labels: 1 where the segments were swapped (sentence order) or the second is a stranger (next
+            sentences), ``(n,)``.
     """
 
     ids: Int32s
@@ -49,30 +53,28 @@ class Batch:
     order_labels: Int32s
 
 
-@dataclass(frozen=True)
-class _Segments:
-    """Token ranges of the two segments, already in the order of the input; shapes ``(n,)``."""
-
-    first_start: Ints
-    first_length: Ints
-    second_start: Ints
-    second_length: Ints
-    swapped: Ints
-
-
 class Batches:
     """Batches by step number."""
 
-    def __init__(self, recipe: Recipe, vocabulary: Vocabulary, tokens: Tokens, packings: Packings) -> None:
-        """Draws nothing yet; every batch follows from the recipe's seed and its step."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        vocabulary: Vocabulary,
+        tokens: Tokens,
+        packings: Packings,
+        first_step: int = 0,
+    ) -> None:
+        """Draws nothing yet; every batch follows from the recipe's seed and its step.
+
+        ``first_step`` is where the run begins to use these: it goes through the packings from there.
+        """
         self._data, self._batch, self._seed = recipe.data, recipe.training.batch, recipe.training.seed
-        self._tokens, self._packings = tokens, packings
+        self._tokens, self._packings, self._first_step = tokens, packings, first_step
         self._starts_word = vocabulary.word_starts(recipe.data.punctuation_starts_word)
-        self._cls, self._sep, self._pad, self._mask = (
-            vocabulary.id(piece) for piece in (CLS, SEP, PAD, MASK)
-        )
-        special = [vocabulary.id(piece) for piece in SPECIALS]
+        special = [vocabulary.id(piece) for piece in vocabulary.specials]
+        self._pad, _, self._cls, self._sep, self._mask = special
         self._ordinary = np.setdiff1d(np.arange(len(vocabulary.pieces)), special)
+        self._pairs = segments.pairs(recipe, tokens, self._starts_word)
 
     def batch(self, step: int) -> Batch:
         """The batch of the update from ``step`` to ``step + 1``."""
@@ -119,16 +121,13 @@ class Batches:
     def _many(self, first: int, count: int) -> Iterator[Batch]:
         rows = count * self._batch
         places = np.arange(first * self._batch, first * self._batch + rows, dtype=np.int64)
-        chunks = self._chunks(places)
+        chunks = self._chunks(places - self._first_step * self._batch)
         steps, within = places // self._batch, places % self._batch
         keys = draws.fold(draws.fold(draws.fold(self._seed, 0x4D41534B), steps), within)
-        segments = self._segments(chunks, keys)
-        ids, token_types, segment_of, lengths = self._assemble(segments)
-        starts = (segment_of > 0) & (self._starts_word[ids] | (not self._data.whole_words))
-        edge = np.diff(segment_of, axis=1, prepend=0) != 0
-        starts |= edge & (segment_of > 0)
-        chosen = masking.choose(starts, segment_of, lengths, keys, self._data)
-        targets = masking.apply(ids, chosen, keys, self._data, self._mask, self._ordinary)
+        pairs = self._pairs(chunks, keys)
+        ids, token_types, segment_of, lengths = self._assemble(pairs)
+        positions, used = self._predicted(ids, segment_of, lengths, keys)
+        targets = masking.apply(ids, positions, used, keys, self._data, self._mask, self._ordinary)
         attention_mask = np.arange(ids.shape[1])[None, :] < lengths[:, None]
         for start in range(0, rows, self._batch):
             part = slice(start, start + self._batch)
@@ -139,12 +138,25 @@ class Batches:
                 targets.positions[part].astype(np.int32),
                 targets.labels[part].astype(np.int32),
                 targets.weights[part],
-                segments.swapped[part].astype(np.int32),
+                pairs.label[part].astype(np.int32),
             )
 
+    def _predicted(
+        self, ids: Ints, segment_of: Ints, lengths: Ints, keys: draws.Keys
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """Positions to predict, and which of them are used: ``(n, K)``."""
+        inside = segment_of > 0
+        if self._data.masked_twice:
+            return masking.drawn_twice(inside, lengths, keys, self._data)
+        starts = inside & (self._starts_word[ids] | (not self._data.whole_words))
+        edge = np.diff(segment_of, axis=1, prepend=0) != 0
+        starts |= edge & inside
+        chosen = masking.choose(starts, segment_of, lengths, keys, self._data)
+        return masking.in_order(chosen, self._data.max_predictions)
+
     def _chunks(self, places: Ints) -> Examples:
-        """Sentence ranges of the run's examples at ``places``, through each epoch's own permutation."""
-        chunks = np.empty((len(places), 2), dtype=np.int64)
+        """The run's examples at ``places``, through each epoch's own permutation."""
+        chunks: Examples = np.empty((len(places), self._packings[0].shape[1]), dtype=np.int64)
         done = 0
         while done < len(places):
             epoch, place = self._packings.epoch_of(int(places[done]))
@@ -156,88 +168,46 @@ class Batches:
             done += count
         return chunks
 
-    def _segments(self, chunks: Examples, keys: draws.Keys) -> _Segments:
-        ends = self._tokens.sentence_ends
-        first, last = chunks[:, 0], chunks[:, 1]
-        start = np.where(first > 0, ends[first - 1], 0)
-        end = np.asarray(ends[last - 1])
-        draw = draws.uniform(draws.fold(keys, 5), 4)
-        sentences = last - first
-        inner = 1 + (draw[:, 0] * np.maximum(sentences - 1, 1)).astype(np.int64)
-        cut = np.asarray(ends[np.minimum(first + inner, last) - 1])
-        second_start, second_end = cut.copy(), end.copy()
-        swapped = draw[:, 1] < self._data.swap_probability
-        lone = np.flatnonzero(sentences == 1)
-        if len(lone) and self._data.lone_sentence == "split":
-            cut[lone] = self._word_cut(start[lone], end[lone], draw[lone, 0])
-            second_start[lone] = cut[lone]
-        elif len(lone):
-            other = (draw[lone, 2] * len(ends)).astype(np.int64)
-            document = np.searchsorted(self._tokens.document_ends, other, side="right")
-            second_start[lone] = np.where(other > 0, ends[other - 1], 0)
-            document_end = ends[np.asarray(self._tokens.document_ends)[document] - 1]
-            room = np.maximum(self._data.length - SPECIAL_TOKENS - (cut[lone] - start[lone]), 1)
-            second_end[lone] = np.minimum(document_end, second_start[lone] + room)
-            swapped[lone] = True
-        reverse = swapped.copy()
-        if self._data.lone_sentence == "random-document":
-            reverse[lone] = False
-        return self._truncated(
-            np.where(reverse, second_start, start),
-            np.where(reverse, second_end, cut),
-            np.where(reverse, start, second_start),
-            np.where(reverse, cut, second_end),
-            swapped.astype(np.int64),
-            draws.fold(keys, 6),
-        )
+    def _assemble(self, pairs: Segments) -> tuple[Ints, Ints, Ints, Ints]:
+        """``[CLS] A [SEP] B [SEP]``: ids, token types, segment of each word piece (else 0), lengths.
 
-    def _word_cut(self, start: Ints, end: Ints, draw: npt.NDArray[np.float64]) -> Ints:
-        """A place inside each stretch, at the beginning of a word where there is one."""
-        cuts = start + 1 + (draw * (end - start - 1)).astype(np.int64)
-        for row in range(len(cuts)):
-            inside = np.arange(start[row] + 1, end[row])
-            words = inside[self._starts_word[self._tokens.ids[inside]]]
-            if len(words):
-                cuts[row] = words[int(draw[row] * len(words))]
-        return cuts
-
-    def _truncated(
-        self, start_a: Ints, end_a: Ints, start_b: Ints, end_b: Ints, swapped: Ints, keys: draws.Keys
-    ) -> _Segments:
-        """Shortens the longer segment token by token, at its front or its end by a coin, until both fit."""
-        limit = self._data.length - SPECIAL_TOKENS
-        length_a, length_b = end_a - start_a, end_b - start_b
-        new_a = np.minimum(length_a, np.maximum(limit - length_b, limit - limit // 2))
-        new_b = np.minimum(length_b, np.maximum(limit - length_a, limit // 2))
-        front_a = _heads(length_a - new_a, draws.fold(keys, 1))
-        front_b = _heads(length_b - new_b, draws.fold(keys, 2))
-        return _Segments(start_a + front_a, new_a, start_b + front_b, new_b, swapped)
-
-    def _assemble(self, segments: _Segments) -> tuple[Ints, Ints, Ints, Ints]:
-        """``[CLS] A [SEP] B [SEP]``: ids, token types, segment of each word piece (else 0), lengths."""
+        Without a second segment, ``[CLS] A [SEP]``.
+        """
         column = np.arange(self._data.length)[None, :]
-        a, b = segments.first_length[:, None], segments.second_length[:, None]
+        a, b = pairs.first_length[:, None], pairs.second_length[:, None]
+        last = a + 1 + np.where(b > 0, b + 1, 0)
         in_a = (column >= 1) & (column <= a)
         in_b = (column >= a + 2) & (column <= a + b + 1)
         source = np.where(
-            in_a, segments.first_start[:, None] + column - 1, segments.second_start[:, None] + column - a - 2
+            in_a, pairs.first_start[:, None] + column - 1, pairs.second_start[:, None] + column - a - 2
         )
         segment_of = in_a + 2 * in_b
         text = self._tokens.ids[np.where(segment_of > 0, source, 0)].astype(np.int64)
         ids = np.where(segment_of > 0, text, self._pad)
         ids[:, 0] = self._cls
         np.put_along_axis(ids, a + 1, self._sep, axis=1)
-        np.put_along_axis(ids, a + b + 2, self._sep, axis=1)
-        token_types = ((column >= a + 2) & (column <= a + b + 2)).astype(np.int64)
-        return ids, token_types, segment_of.astype(np.int64), (a + b + SPECIAL_TOKENS)[:, 0]
+        np.put_along_axis(ids, last, self._sep, axis=1)
+        token_types = ((column >= a + 2) & (column <= last)).astype(np.int64)
+        return ids, token_types, segment_of.astype(np.int64), last[:, 0] + 1
 
 
-def _heads(coins: Ints, keys: draws.Keys) -> Ints:
-    """How many of ``coins`` fair coins show heads, for each key: random bits, counted."""
-    words = int(coins.max(initial=0)) // 64 + 1
-    flips = draws.bits(keys, words)
-    wanted = np.clip(coins[:, None] - 64 * np.arange(words)[None, :], 0, 64).astype(np.uint64)
-    every = np.uint64(0xFFFFFFFFFFFFFFFF)
-    kept = np.where(wanted > 0, every >> (np.uint64(64) - np.maximum(wanted, np.uint64(1))), np.uint64(0))
-    counted: Ints = np.bitwise_count(flips & kept).sum(axis=1).astype(np.int64)
-    return counted
+class Staged:
+    """The batches of a whole run, whose sequences may grow longer on the way (``data.phases``)."""
+
+    def __init__(self, recipe: Recipe, vocabulary: Vocabulary, tokens: Tokens, folder: Path) -> None:
+        """Draws nothing yet; ``folder`` is where packings are kept."""
+        self._stages = []
+        for number, (start, end, own) in enumerate(recipes.stages(recipe)):
+            packings = Packings(folder / f"phase-{number}" if number else folder, tokens, own)
+            self._stages.append((start, end, Batches(own, vocabulary, tokens, packings, start)))
+
+    def batch(self, step: int) -> Batch:
+        """The batch of the update from ``step`` to ``step + 1``."""
+        return next(own.batch(step) for start, end, own in self._stages if start <= step < end)
+
+    def from_step(self, step: int, until: int) -> Generator[Batch, None, None]:
+        """The batches of steps ``step … until - 1``, made ahead in a thread that ends with the iterator."""
+        for start, end, own in self._stages:
+            first, last = max(step, start), min(until, end)
+            if first < last:
+                yield from own.from_step(first, last)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import time
 
-from tpu_train import flops, hardware, masking, names
+from tpu_train import families, flops, hardware, masking, names
+from tpu_train import recipe as recipes
 from tpu_train.recipe import Recipe
 from tpu_train.schedule import learning_rate, saved_steps
 
@@ -28,19 +29,24 @@ def explain(recipe: Recipe, corpus_bytes: float) -> str:
         recipe: any recipe.
         corpus_bytes: size of the text, for the number of epochs.
     """
-    training, data, optimizer, model = recipe.training, recipe.data, recipe.optimizer, recipe.model
+    training, data, optimizer = recipe.training, recipe.data, recipe.optimizer
     scale = _RELEASED_BATCH / training.batch
     derived = _RELEASED_RATE / math.sqrt(scale)
-    tokens = training.steps * training.batch * data.length
-    wanted = min(data.max_predictions, max(1, round(data.length * data.masked_share)))
-    full = max(1, round(data.length * data.masked_share))
+    stages = recipes.stages(recipe)
+    sequences = sum((end - start) * own.training.batch for start, end, own in stages)
+    tokens = sum((end - start) * own.training.batch * own.data.length for start, end, own in stages)
     ngrams = ", ".join(f"{n}: {p:.1%}" for n, p in enumerate(masking.ngram_distribution(data), 1))
     after = learning_rate(optimizer.warmup_steps, training.steps, optimizer)
-    parameters = names.parameters(names.albert(model, recipe.vocabulary.size))
     epochs = tokens / (corpus_bytes / _BYTES_A_TOKEN)
     lines = [
-        ("parameters", f"{parameters:,} (layers share {model.groups} group{'s' * (model.groups > 1)})"),
-        ("batch", f"{training.batch:,} sequences of {data.length} tokens, {training.steps:,} steps"),
+        ("parameters", _parameters(recipe)),
+        *(
+            (
+                "batch" if start == 0 else "  later",
+                f"{own.training.batch:,} sequences of {own.data.length} tokens, {end - start:,} steps",
+            )
+            for start, end, own in stages
+        ),
         ("peak learning rate", f"{optimizer.learning_rate:.9e}"),
     ]
     if optimizer.name == "lamb":
@@ -58,22 +64,23 @@ def explain(recipe: Recipe, corpus_bytes: float) -> str:
     lines += [
         (
             "warm-up",
-            f"{optimizer.warmup_steps:,} steps, from 0; then the linear decay that began at step 0 takes "
-            f"over, at {after:.4e}",
+            f"{optimizer.warmup_steps:,} steps, from 0; "
+            + (
+                "multiplied with the linear decay, which begins at step 0 and has come to "
+                if optimizer.warmup == "multiplies"
+                else "then the linear decay that began at step 0 takes over, at "
+            )
+            + f"{after:.4e}",
         ),
         ("  first update", "moves nothing where there is a warm-up: its rate is 0 / warm-up"),
-        (
-            "masked share",
-            f"{wanted} of {data.length} tokens = {wanted / data.length:.1%}"
-            + (f"; max_predictions {full} would mask {full / data.length:.1%}" if full > wanted else ""),
-        ),
+        *(("masked share" if start == 0 else "  later", _masked(own)) for start, _, own in stages),
         ("n-grams", f"{ngrams}{'; of whole words' if data.whole_words else ''}"),
         (
             "replacements",
             f"[MASK] {data.replaced_by_mask:.0%}, random {data.replaced_by_random:.0%}, "
             f"kept {1 - data.replaced_by_mask - data.replaced_by_random:.0%}",
         ),
-        ("tokens seen", f"{tokens:,} ({training.steps * training.batch:,} sequences), padding included"),
+        ("tokens seen", f"{tokens:,} ({sequences:,} sequences), padding included"),
         (
             "epochs",
             f"about {epochs:.3g} over {corpus_bytes / 1e9:.3g} GB of text at {_BYTES_A_TOKEN} bytes a token; "
@@ -81,11 +88,31 @@ def explain(recipe: Recipe, corpus_bytes: float) -> str:
         ),
         (
             "work",
-            f"{flops.step(recipe) / 1e9:,.1f} GFLOP a step, "
-            f"{flops.step(recipe) * training.steps:.3g} FLOP in all",
+            f"{flops.step(recipe) / 1e9:,.1f} GFLOP a step, {flops.run(recipe):.3g} FLOP in all",
         ),
     ]
     return _table(f"{recipe.name}: {recipe.family}, {recipe.objective}, {optimizer.name}", lines)
+
+
+def _parameters(recipe: Recipe) -> str:
+    """How many each saved model has, and what they share."""
+    network = families.network(recipe)
+    counts = [f"{names.parameters(saved.weights):,}" for saved in network.saved]
+    if recipe.family == "electra":
+        total = names.parameters(network.weights)
+        return f"{counts[0]} discriminator, {counts[1]} generator; {total:,} in all, embeddings shared"
+    if recipe.family == "albert":
+        return f"{counts[0]} (layers share {recipe.model.groups} group{'s' * (recipe.model.groups > 1)})"
+    return counts[0]
+
+
+def _masked(recipe: Recipe) -> str:
+    """The share of tokens that a full sequence has predicted."""
+    data = recipe.data
+    full = max(1, round(data.length * data.masked_share))
+    wanted = min(data.max_predictions, full)
+    told = f"{wanted} of {data.length} tokens = {wanted / data.length:.1%}"
+    return told + (f"; max_predictions {full} would mask {full / data.length:.1%}" if full > wanted else "")
 
 
 def plan(recipe: Recipe, seconds_a_step: float | None) -> str:
@@ -126,9 +153,9 @@ def measured(recipe: Recipe, threads: int) -> float:
 
     sequences = min(recipe.training.batch, _MEASURED_SEQUENCES)
     part = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, batch=sequences))
-    table = names.albert(recipe.model, recipe.vocabulary.size)
-    trainer = Trainer(part, table, hardware.compute_dtype(recipe.training.compute_dtype), threads)
-    trainer.start(initial.weights(table, recipe.model, 0))
+    network = families.network(recipe)
+    trainer = Trainer(part, network, hardware.compute_dtype(recipe.training.compute_dtype), threads)
+    trainer.start(initial.weights(network.weights, recipe.model, 0))
     ids = np.random.default_rng(0).integers(5, recipe.vocabulary.size, (sequences, recipe.data.length))
     predictions = (sequences, recipe.data.max_predictions)
     batch = Batch(

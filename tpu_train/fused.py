@@ -171,6 +171,13 @@ def _scrambled(x: Tensor) -> Tensor:
     return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(16, tf.uint32)))
 
 
+def _draws(count: int, key: Tensor, step: Tensor, first: Tensor) -> Tensor:
+    """32 random bits for each of ``count`` numbers: they follow from (key, step, first + number) alone."""
+    number = tf.range(count, dtype=tf.int64) + first
+    seed = _scrambled(tf.cast(step, tf.uint32) + key[0])
+    return _scrambled(_scrambled(tf.cast(number, tf.uint32) + seed) + key[1])
+
+
 @_compiled
 def dropout_factors(shape: tuple[int, ...], rate: float, key: Tensor, step: Tensor, first: Tensor) -> Tensor:
     """Dropout's factors: 0 with probability ``rate``, else 1/(1 - rate); fp32, of ``shape``.
@@ -178,8 +185,14 @@ def dropout_factors(shape: tuple[int, ...], rate: float, key: Tensor, step: Tens
     A factor follows from (key, step, its number counted from ``first``) alone, so that a part of a batch
     draws what the whole batch would have drawn there. ``key`` is two 32-bit numbers.
     """
-    number = tf.range(math.prod(shape), dtype=tf.int64) + first
-    seed = _scrambled(tf.cast(step, tf.uint32) + key[0])
-    draw = _scrambled(_scrambled(tf.cast(number, tf.uint32) + seed) + key[1])
-    kept = draw >= tf.constant(min(int(rate * 2**32), 2**32 - 1), tf.uint32)
+    kept = _draws(math.prod(shape), key, step, first) >= tf.constant(
+        min(int(rate * 2**32), 2**32 - 1), tf.uint32
+    )
     return tf.reshape(tf.cast(kept, tf.float32) * (1.0 / (1.0 - rate)), shape)
+
+
+@_compiled
+def uniform(count: int, key: Tensor, step: Tensor, first: Tensor) -> Tensor:
+    """``count`` numbers in [0, 1), keyed as ``dropout_factors`` are."""
+    bits = tf.bitwise.right_shift(_draws(count, key, step, first), tf.constant(8, tf.uint32))
+    return tf.cast(bits, tf.float32) * 2.0**-24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tpu_train import atomic
@@ -21,21 +21,24 @@ class Interval:
 
     def add(self, result: StepResult, seconds: float, tokens: int) -> None:
         """Adds what one step saw, how long it took, and how many tokens it had."""
-        values = {name: value for name, value in asdict(result).items() if name != "weight_sum"}
+        values = {"loss": result.loss, "gradient_norm": result.gradient_norm, **result.extras}
+        for name, part in result.parts.items():
+            values |= {f"{name}_loss": part.loss, f"{name}_right": part.right, f"{name}_count": part.count}
         for name, value in {"steps": 1.0, "seconds": seconds, "tokens": float(tokens), **values}.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
-    def line(self, step: int, tokens: int, rate: float) -> dict[str, float | int]:
-        """The line that ends the interval at ``step``; losses in nats, means over the interval."""
+    def line(self, step: int, tokens: int, rate: float, result: StepResult) -> dict[str, float | int]:
+        """The line that ends the interval at ``step`` with ``result``; losses in nats, means over it."""
         sums, steps = self.sums, self.sums["steps"]
-        mlm, sop = sums["mlm_loss"] / steps, sums["sop_loss"] / steps
         return {
             "step": step,
-            "loss": mlm + sop,
-            "mlm_loss": mlm,
-            "sop_loss": sop,
-            "mlm_accuracy": sums["mlm_right"] / max(sums["mlm_count"], 1.0),
-            "sop_accuracy": sums["sop_right"] / sums["sop_count"],
+            "loss": sums["loss"] / steps,
+            **{f"{name}_loss": sums[f"{name}_loss"] / steps for name in result.parts},
+            **{
+                f"{name}_accuracy": sums[f"{name}_right"] / max(sums[f"{name}_count"], 1.0)
+                for name in result.parts
+            },
+            **{name: sums[name] / steps for name in result.extras},
             "learning_rate": rate,
             "grad_norm": sums["gradient_norm"] / steps,
             "tokens": tokens,

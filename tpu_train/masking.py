@@ -117,33 +117,66 @@ def choose(starts: Bools, segments: Ints, lengths: Ints, keys: draws.Keys, data:
     return chosen
 
 
-def apply(ids: Ints, chosen: Bools, keys: draws.Keys, data: Data, mask_id: int, ordinary: Ints) -> Targets:
+def drawn_twice(
+    inside: Bools, lengths: Ints, keys: draws.Keys, data: Data
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Chooses single tokens with replacement, so that some are predicted twice, as ELECTRA's release does.
+
+    Args:
+        inside: true on ordinary tokens, ``(n, L)``.
+        lengths: of the sequences, special tokens counted, ``(n,)``.
+        keys: one an example.
+        data: share and limit.
+
+    Returns:
+        Positions, and which of them are predictions; ``(n, K)``.
+    """
+    limit = data.max_predictions
+    candidates = inside.sum(axis=1)
+    place = (draws.uniform(draws.fold(keys, 1), limit) * candidates[:, None]).astype(np.int64)
+    position = np.argsort(~inside, axis=1, kind="stable")
+    used = np.arange(limit)[None, :] < predictions_wanted(lengths, data)[:, None]
+    return np.take_along_axis(position, place, axis=1), used
+
+
+def in_order(chosen: Bools, limit: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """The chosen positions of each example from left to right, and which are there; ``(n, limit)``."""
+    row, column = np.nonzero(chosen)
+    first = np.concatenate(([0], np.cumsum(chosen.sum(axis=1))[:-1]))
+    place = np.arange(len(row)) - first[row]
+    positions = np.zeros((len(chosen), limit), dtype=np.int64)
+    used = np.zeros((len(chosen), limit), dtype=bool)
+    positions[row, place] = column
+    used[row, place] = True
+    return positions, used
+
+
+def apply(
+    ids: Ints, positions: Ints, used: Bools, keys: draws.Keys, data: Data, mask_id: int, ordinary: Ints
+) -> Targets:
     """Replaces chosen tokens: by ``[MASK]``, by a random ordinary piece, or by themselves.
+
+    A token that was chosen twice is masked if either choice says so.
 
     Args:
         ids: the original input, ``(n, L)``.
-        chosen: what to predict, ``(n, L)``.
+        positions: what to predict, ``(n, K)``.
+        used: which of them, ``(n, K)``.
         keys: one an example.
         data: the shares of the three replacements.
         mask_id: id of ``[MASK]``.
         ordinary: the ids that a random replacement is drawn from.
     """
-    rows, limit = len(ids), data.max_predictions
-    row, column = np.nonzero(chosen)
-    first = np.concatenate(([0], np.cumsum(chosen.sum(axis=1))[:-1]))
-    place = np.arange(len(row)) - first[row]
+    rows, limit = positions.shape
+    row, place = np.nonzero(used)
+    column = positions[row, place]
     kind = draws.uniform(draws.fold(keys, 3), limit)[row, place]
     pick = draws.uniform(draws.fold(keys, 4), limit)[row, place]
-    original = ids[row, column]
-    random_piece = ordinary[(pick * len(ordinary)).astype(np.int64)]
-    replaced = np.where(kind < data.replaced_by_mask + data.replaced_by_random, random_piece, original)
-    replaced = np.where(kind < data.replaced_by_mask, mask_id, replaced)
     masked = ids.copy()
-    masked[row, column] = replaced
-    positions = np.zeros((rows, limit), dtype=np.int64)
+    random = (kind >= data.replaced_by_mask) & (kind < data.replaced_by_mask + data.replaced_by_random)
+    masked[row[random], column[random]] = ordinary[(pick[random] * len(ordinary)).astype(np.int64)]
+    hidden = kind < data.replaced_by_mask
+    masked[row[hidden], column[hidden]] = mask_id
     labels = np.zeros((rows, limit), dtype=np.int64)
-    weights = np.zeros((rows, limit), dtype=np.float32)
-    positions[row, place] = column
-    labels[row, place] = original
-    weights[row, place] = 1.0
-    return Targets(masked, positions, labels, weights)
+    labels[row, place] = ids[row, column]
+    return Targets(masked, np.where(used, positions, 0), labels, used.astype(np.float32))

@@ -1,11 +1,12 @@
-"""The one table of weights: Google's name, Hugging Face's name, shape and initialiser of each.
+"""The table of weights: Google's name, Hugging Face's name, shape and initialiser of each.
 
-A kernel is stored transposed by Hugging Face (``torch.nn.Linear``). Knows no TensorFlow.
+Each family makes its own out of the pieces here (``families``). A kernel is stored transposed by Hugging Face
+(``torch.nn.Linear``). Knows no TensorFlow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -29,86 +30,120 @@ class Weight:
     transposed: bool = False
 
 
-#: Inside one ALBERT layer: Google's name, Hugging Face's, and what it is.
-_LAYER_DENSE = (
-    ("attention_1/self/query", "attention.query", "hidden", "hidden"),
-    ("attention_1/self/key", "attention.key", "hidden", "hidden"),
-    ("attention_1/self/value", "attention.value", "hidden", "hidden"),
-    ("attention_1/output/dense", "attention.dense", "hidden", "hidden"),
-    ("ffn_1/intermediate/dense", "ffn", "hidden", "ffn"),
-    ("ffn_1/intermediate/output/dense", "ffn_output", "ffn", "hidden"),
-)
-_LAYER_NORMS = (("LayerNorm", "attention.LayerNorm"), ("LayerNorm_1", "full_layer_layer_norm"))
+@dataclass(frozen=True)
+class Layer:
+    """Google's names of the dense layers and norms of one transformer layer."""
+
+    query: str
+    key: str
+    value: str
+    output: str
+    output_norm: str
+    inner: str
+    outer: str
+    outer_norm: str
 
 
-def _dense(google: str, hugging_face: str, inputs: int, outputs: int) -> tuple[Weight, Weight]:
+@dataclass(frozen=True)
+class Encoder:
+    """One encoder: its shape and where its weights are. Layers that share weights have the same names.
+
+    ``mapping`` leads from the embeddings' width to the hidden size; None where they are the same.
+    """
+
+    model: Model
+    embeddings: str
+    mapping: str | None
+    layers: tuple[Layer, ...]
+
+
+def dense(google: str, hugging_face: str, inputs: int, outputs: int) -> tuple[Weight, Weight]:
+    """A dense layer's kernel and bias."""
     return (
         Weight(f"{google}/kernel", f"{hugging_face}.weight", (inputs, outputs), "normal", transposed=True),
         Weight(f"{google}/bias", f"{hugging_face}.bias", (outputs,), "zeros"),
     )
 
 
-def _norm(google: str, hugging_face: str, width: int) -> tuple[Weight, Weight]:
+def norm(google: str, hugging_face: str, width: int) -> tuple[Weight, Weight]:
+    """A LayerNorm's gamma and beta."""
     return (
         Weight(f"{google}/gamma", f"{hugging_face}.weight", (width,), "ones"),
         Weight(f"{google}/beta", f"{hugging_face}.bias", (width,), "zeros"),
     )
 
 
-def group_prefix(group: int) -> str:
-    """Google's prefix of the layer that the layers of ``group`` share."""
-    return f"bert/encoder/transformer/group_{group}/inner_group_0"
-
-
-def albert(model: Model, vocabulary: int) -> tuple[Weight, ...]:
-    """ALBERT with the MLM and SOP heads. The MLM decoder is tied to the word embeddings and not stored."""
-    embeddings, hf_embeddings = "bert/embeddings", "albert.embeddings"
-    width = {"hidden": model.hidden, "ffn": model.ffn}
+def embeddings(google: str, hugging_face: str, model: Model, vocabulary: int) -> list[Weight]:
+    """Word, type and position embeddings and their LayerNorm."""
     rows: tuple[tuple[str, int, Init], ...] = (
         ("word_embeddings", vocabulary, "normal"),
         ("token_type_embeddings", model.token_types, "normal"),
         ("position_embeddings", model.positions, "positions"),
     )
     weights = [
-        Weight(f"{embeddings}/{name}", f"{hf_embeddings}.{name}.weight", (count, model.embedding), init)
+        Weight(f"{google}/{name}", f"{hugging_face}.{name}.weight", (count, model.embedding), init)
         for name, count, init in rows
     ]
-    weights += _norm(f"{embeddings}/LayerNorm", f"{hf_embeddings}.LayerNorm", model.embedding)
-    weights += _dense(
-        "bert/encoder/embedding_hidden_mapping_in",
-        "albert.encoder.embedding_hidden_mapping_in",
-        model.embedding,
-        model.hidden,
+    return [*weights, *norm(f"{google}/LayerNorm", f"{hugging_face}.LayerNorm", model.embedding)]
+
+
+def layer(google: Layer, hugging_face: Layer, model: Model) -> list[Weight]:
+    """The weights of one transformer layer, its six dense layers before its two norms."""
+    sizes = {"inner": (model.hidden, model.ffn), "outer": (model.ffn, model.hidden)}
+    weights: list[Weight] = []
+    for part in ("query", "key", "value", "output", "inner", "outer"):
+        inputs, outputs = sizes.get(part, (model.hidden, model.hidden))
+        weights += dense(getattr(google, part), getattr(hugging_face, part), inputs, outputs)
+    for part in ("output_norm", "outer_norm"):
+        weights += norm(getattr(google, part), getattr(hugging_face, part), model.hidden)
+    return weights
+
+
+def bert_layer(google: str) -> Layer:
+    """The names inside a layer of BERT and ELECTRA below ``google``."""
+    attention = f"{google}/attention"
+    return Layer(
+        f"{attention}/self/query",
+        f"{attention}/self/key",
+        f"{attention}/self/value",
+        f"{attention}/output/dense",
+        f"{attention}/output/LayerNorm",
+        f"{google}/intermediate/dense",
+        f"{google}/output/dense",
+        f"{google}/output/LayerNorm",
     )
-    for group in range(model.groups):
-        google = group_prefix(group)
-        hugging_face = f"albert.encoder.albert_layer_groups.{group}.albert_layers.0"
-        for name, hf_name, inputs, outputs in _LAYER_DENSE:
-            weights += _dense(f"{google}/{name}", f"{hugging_face}.{hf_name}", width[inputs], width[outputs])
-        for name, hf_name in _LAYER_NORMS:
-            weights += _norm(f"{google}/{name}", f"{hugging_face}.{hf_name}", model.hidden)
-    weights += _dense("bert/pooler/dense", "albert.pooler", model.hidden, model.hidden)
-    weights += _dense("cls/predictions/transform/dense", "predictions.dense", model.hidden, model.embedding)
-    weights += _norm("cls/predictions/transform/LayerNorm", "predictions.LayerNorm", model.embedding)
-    order = "sop_classifier.classifier"
-    weights += [
-        Weight("cls/predictions/output_bias", "predictions.bias", (vocabulary,), "zeros"),
-        Weight("cls/seq_relationship/output_weights", f"{order}.weight", (2, model.hidden), "normal"),
-        Weight("cls/seq_relationship/output_bias", f"{order}.bias", (2,), "zeros"),
-    ]
-    return tuple(weights)
 
 
-def parameters(table: tuple[Weight, ...]) -> int:
+def bert_layers(google: str, hugging_face: str, model: Model) -> tuple[tuple[Layer, ...], list[Weight]]:
+    """Layers with weights of their own: their names, and the weights under ``encoder/layer_N``."""
+    found, weights = [], []
+    for number in range(model.layers):
+        names = bert_layer(f"{google}/encoder/layer_{number}")
+        inside = vars(bert_layer(f"{hugging_face}/encoder/layer/{number}"))
+        dotted = Layer(**{part: name.replace("/", ".") for part, name in inside.items()})
+        found.append(names)
+        weights += layer(names, dotted, model)
+    return tuple(found), weights
+
+
+def parameters(table: Iterable[Weight]) -> int:
     """How many numbers the weights hold."""
     return sum(int(np.prod(weight.shape)) for weight in table)
 
 
-def to_hugging_face(table: tuple[Weight, ...], values: Mapping[str, Floats]) -> dict[str, Floats]:
+def to_hugging_face(table: Iterable[Weight], values: Mapping[str, Floats]) -> dict[str, Floats]:
     """Values by Google's names into values by Hugging Face's, kernels transposed."""
     return {
         weight.hugging_face: np.ascontiguousarray(
             values[weight.google].T if weight.transposed else values[weight.google]
         )
+        for weight in table
+    }
+
+
+def to_google(table: Iterable[Weight], values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The inverse of ``to_hugging_face``."""
+    return {
+        weight.google: values[weight.hugging_face].T if weight.transposed else values[weight.hugging_face]
         for weight in table
     }

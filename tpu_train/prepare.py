@@ -90,8 +90,9 @@ def _forget_others(
         "vocabulary": asdict(recipe.vocabulary),
         "positions": recipe.model.positions,
         "data": asdict(recipe.data),
+        "objective": recipe.objective,
         "seed": recipe.training.seed,
-        "given": vocabulary.from_folder(given, recipe.vocabulary.size).digest if given else None,
+        "given": _read_vocabulary(given, recipe).digest if given else None,
     }
     path = state / "made_from.json"
     content = atomic.as_json(made_from)
@@ -113,8 +114,12 @@ def resume(state: Path, recipe: Recipe) -> Prepared:
             "Train it anew under another --out."
         )
     marked = Manifest.from_json(json.loads((state / "corpus.json").read_text("utf-8")))
-    pieces = vocabulary.from_folder(state / "vocabulary", recipe.vocabulary.size)
+    pieces = _read_vocabulary(state / "vocabulary", recipe)
     return Prepared(marked, pieces, tokens.read(state / "tokens"))
+
+
+def _read_vocabulary(folder: Path, recipe: Recipe) -> Vocabulary:
+    return vocabulary.from_folder(folder, recipe.vocabulary, recipe.model.positions)
 
 
 def _vocabulary(
@@ -125,11 +130,10 @@ def _vocabulary(
     given: Path | None,
     report: Report,
 ) -> Vocabulary:
-    size = recipe.vocabulary.size
     if given is not None:
-        made = vocabulary.from_folder(given, size)
+        made = _read_vocabulary(given, recipe)
     elif folder.is_dir():
-        return vocabulary.from_folder(folder, size)
+        return _read_vocabulary(folder, recipe)
     else:
         report("Training vocabulary", 0, 0)
         made = vocabulary.train(_sample(found, marked, recipe), recipe.vocabulary, recipe.model.positions)

@@ -9,9 +9,11 @@ from pathlib import Path
 from tpu_train import prepare
 from tpu_train import recipe as recipes
 from tpu_train import run as runs
-from tpu_train.batches import Batches
+from tpu_train.batches import Staged
 from tpu_train.errors import InputError
-from tpu_train.examples import Packings
+
+#: What the label of a pair of segments means.
+_PAIR = {"mlm+sop": "swapped", "mlm+nsp": "stranger"}
 
 
 def replayed(run: Path, step: int) -> Iterator[str]:
@@ -27,9 +29,9 @@ def replayed(run: Path, step: int) -> Iterator[str]:
     if not 0 <= step < recipe.training.steps:
         raise InputError(f"--step {step}: {run} has updates 0 to {recipe.training.steps - 1:,}.")
     prepared = prepare.resume(run / runs.STATE, recipe)
-    packings = Packings(run / runs.STATE / "tokens", prepared.tokens, recipe.data, recipe.training.seed)
-    batch = Batches(recipe, prepared.vocabulary, prepared.tokens, packings).batch(step)
-    pieces = prepared.vocabulary.pieces
+    tokens = run / runs.STATE / "tokens"
+    batch = Staged(recipe, prepared.vocabulary, prepared.tokens, tokens).batch(step)
+    pieces, pair = prepared.vocabulary.pieces, _PAIR.get(recipe.objective)
     for row in range(len(batch.ids)):
         length = int(batch.attention_mask[row].sum())
         count = int(batch.weights[row].sum())
@@ -43,7 +45,7 @@ def replayed(run: Path, step: int) -> Iterator[str]:
                 "positions": batch.positions[row, :count].tolist(),
                 "labels": batch.labels[row, :count].tolist(),
                 "masked": [pieces[i] for i in batch.labels[row, :count]],
-                "swapped": int(batch.order_labels[row]),
+                **({pair: int(batch.order_labels[row])} if pair else {}),
             },
             ensure_ascii=False,
         )

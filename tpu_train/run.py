@@ -18,7 +18,8 @@ from typing import Any
 from tpu_train import atomic
 from tpu_train import recipe as recipes
 from tpu_train.errors import CouldNotFinishError, InputError
-from tpu_train.names import Weight, parameters
+from tpu_train.families.network import Network
+from tpu_train.names import parameters
 from tpu_train.recipe import Recipe
 from tpu_train.store import SCHEMA_VERSION
 from tpu_train.text.corpus import Manifest
@@ -87,7 +88,7 @@ def describe(
     sources: Sequence[str],
     tokens: Tokens,
     vocabulary: Vocabulary,
-    table: tuple[Weight, ...],
+    network: Network,
     dtype: str,
     threads: int,
 ) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def describe(
         "layers": recipe.model.layers,
         "heads": recipe.model.heads,
         "hidden": recipe.model.hidden,
-        "parameters": parameters(table),
+        "parameters": parameters(network.saved[0].weights),
         "seed": recipe.training.seed,
         "compute_dtype": dtype,
         "threads": threads,

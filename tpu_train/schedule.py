@@ -23,9 +23,11 @@ def learning_rate(step: int, steps: int, optimizer: Optimizer) -> float:
 
     Linear decay from step 0 to ``end_learning_rate`` at ``steps``; during warm-up the rate is
     ``step / warmup_steps`` of the peak *instead of* the decayed value, so it jumps down where they meet
-    (google-research/albert, optimization.py).
+    (google-research/albert and bert, ``optimization.py``), or of the decayed value (google-research/electra).
     """
-    if step < optimizer.warmup_steps:
+    warm = step / optimizer.warmup_steps if step < optimizer.warmup_steps else 1.0
+    if warm < 1.0 and optimizer.warmup == "replaces":
         return optimizer.learning_rate * step / optimizer.warmup_steps
     left = 1.0 - min(step, steps) / steps
-    return (optimizer.learning_rate - optimizer.end_learning_rate) * left + optimizer.end_learning_rate
+    decayed = (optimizer.learning_rate - optimizer.end_learning_rate) * left + optimizer.end_learning_rate
+    return decayed * warm

@@ -1,6 +1,9 @@
 """One training step as a compiled function: losses, gradients, clip, update. Knows no files.
 
-Everything that a step depends on is its number, its batch, the weights and the moments.
+Everything that a step depends on is its number, its batch, the weights and the moments. The batch is split
+over the replicas of a ``tf.distribute`` strategy, over stretches that are computed one after another
+(``training.accumulate``), and over shards that are computed side by side; dropout is keyed by the example's
+place in the whole batch, so that the split changes nothing but the order of sums.
 """
 
 from __future__ import annotations
@@ -14,56 +17,90 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tpu_train import encoder, optimizers
+from tpu_train import optimizers, results
 from tpu_train.batches import Batch
 from tpu_train.encoder import Dropout
+from tpu_train.families.network import Network
 from tpu_train.fused import Tensor
-from tpu_train.names import Floats, Weight
+from tpu_train.names import Floats
+from tpu_train.objectives import divisors, objective
 from tpu_train.optimizers import Layout
 from tpu_train.recipe import Recipe
-from tpu_train.results import StepResult
+from tpu_train.results import Part, StepResult
 from tpu_train.schedule import learning_rate
 
 #: The three vectors of a training state.
 VECTORS = ("weights", "first_moments", "second_moments")
-#: Added to the number of predictions before dividing by it, as released.
-_NO_PREDICTION = 1e-5
+#: Numbers that the compiled step gives beside those of the losses: gradient norm, sum of the weights.
+_OWN = 2
 
 
 class Trainer:
     """Weights, moments and the compiled step that advances them.
 
-    All weights lie in one vector, in the order of the name table; the encoder sees views of it.
+    All weights lie in one vector, in the order of the network's table; the encoder sees views of it.
     """
 
-    def __init__(self, recipe: Recipe, table: tuple[Weight, ...], dtype: str, shards: int = 1) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: Network,
+        dtype: str,
+        shards: int = 1,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
         """Makes the variables, all zero: call ``start`` or ``restore`` before ``run``.
 
         Args:
             recipe: model, losses and optimiser.
-            table: the weights.
+            network: its weights and encoders.
             dtype: of the products, ``fp32`` or ``bf16``.
             shards: parts of the batch that are computed side by side, each by one thread: on a CPU that
                 keeps cores busier than sharing out every single operation.
+            strategy: devices that share the batch; None for one.
         """
-        self._recipe, self._table = recipe, table
+        self._recipe, self._table = recipe, network.weights
         self._dtype = tf.bfloat16 if dtype == "bf16" else tf.float32
-        self._shards = min(shards, recipe.training.batch)
-        sizes = [math.prod(weight.shape) for weight in table]
-        self._layout = Layout.of([weight.google for weight in table], sizes, recipe.optimizer)
-        self._vectors = {name: tf.Variable(tf.zeros(sum(sizes)), name=name) for name in VECTORS}
-        self._compiled = tf.function(self._step, autograph=False)
+        self._shards = shards
+        self._objective = objective(recipe, network)
+        self._losses, self._extras = results.losses(recipe), results.extras(recipe)
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self._replicas = self._strategy.num_replicas_in_sync
+        sizes = [math.prod(weight.shape) for weight in self._table]
+        self._layout = Layout.of([weight.google for weight in self._table], sizes, recipe.optimizer)
+        with self._strategy.scope():
+            self._vectors = {
+                name: tf.Variable(
+                    tf.zeros(sum(sizes)),
+                    name=name,
+                    # Every replica computes the same update from the summed gradient.
+                    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+                )
+                for name in VECTORS
+            }
+        self._compiled = tf.function(self._distributed, autograph=False)
 
     def run(self, step: int, batch: Batch) -> StepResult:
         """Advances weights and moments from ``step`` to ``step + 1``."""
-        training = self._recipe.training
-        rate = learning_rate(step, training.steps, self._recipe.optimizer)
+        rate = learning_rate(step, self._recipe.training.steps, self._recipe.optimizer)
+        share = len(batch.ids) // self._replicas
+        columns = [getattr(batch, name) for name in Batch.__dataclass_fields__]
+
+        def given(context: Any) -> tuple[Any, ...]:
+            start = context.replica_id_in_sync_group * share
+            return (tf.constant(start, tf.int64), *(column[start : start + share] for column in columns))
+
+        if self._replicas > 1:
+            inputs = self._strategy.experimental_distribute_values_from_function(given)
+        else:
+            inputs = (tf.constant(0, tf.int64), *columns)
         numbers = self._compiled(
             tf.constant(step, tf.int64),
             tf.constant(rate, tf.float32),
-            *(getattr(batch, name) for name in Batch.__dataclass_fields__),
+            tf.constant(divisors(self._recipe, batch)),
+            inputs,
         )
-        return StepResult(*(float(number) for number in numbers.numpy()))
+        return self._result(numbers.numpy())
 
     def read(self) -> dict[str, Floats]:
         """The weights, by Google's names."""
@@ -86,6 +123,76 @@ class Trainer:
         flat = np.concatenate([values[weight.google].ravel() for weight in self._table])
         self._vectors["weights"].assign(flat)
 
+    def _result(self, numbers: npt.NDArray[np.float32]) -> StepResult:
+        parts, loss = {}, 0.0
+        for place, kind in enumerate(self._losses):
+            parts[kind.name] = Part(*(float(number) for number in numbers[3 * place : 3 * place + 3]))
+            loss += kind.weight * parts[kind.name].loss
+        rest = numbers[3 * len(self._losses) : -_OWN]
+        further = dict(zip(self._extras, map(float, rest), strict=True))
+        return StepResult(loss, parts, further, *(float(number) for number in numbers[-_OWN:]))
+
+    def _distributed(self, step: Tensor, rate: Tensor, divided: Tensor, inputs: Any) -> Tensor:
+        numbers = self._strategy.run(self._step, args=(step, rate, divided, *inputs))
+        return self._strategy.experimental_local_results(numbers)[0]
+
+    def _step(self, step: Tensor, rate: Tensor, divided: Tensor, start: Tensor, *columns: Tensor) -> Tensor:
+        """One replica's part of a step; gradients and numbers are summed over the replicas."""
+        flat, first, second = (self._vectors[name].read_value() for name in VECTORS)
+        gradient, numbers = self._accumulated(flat, step, divided, start, Batch(*columns))
+        if self._replicas > 1:
+            context = tf.distribute.get_replica_context()
+            gradient, numbers = context.all_reduce(tf.distribute.ReduceOp.SUM, [gradient, numbers])
+        settings = self._recipe.optimizer
+        gradient, norm = optimizers.clipped(gradient, settings.clip_norm)
+        new = optimizers.update(settings, self._layout, flat, gradient, first, second, rate)
+        for name, vector in zip(VECTORS, new, strict=True):
+            self._vectors[name].assign(vector)
+        return tf.concat([numbers, [norm, tf.reduce_sum(tf.abs(new[0]))]], axis=0)
+
+    def _accumulated(
+        self, flat: Tensor, step: Tensor, divided: Tensor, start: Tensor, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """Gradient and numbers of a batch, stretch after stretch in the memory of one."""
+        turns = self._recipe.training.accumulate
+        if turns == 1:
+            return self._gradient(flat, step, divided, start, batch)
+        size = batch.ids.shape[0] // turns
+        columns = [tf.reshape(column, (turns, size, *column.shape[1:])) for column in vars(batch).values()]
+
+        def add(turn: Tensor, gradient: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            stretch = Batch(*(column[turn] for column in columns))
+            place = start + tf.cast(turn * size, tf.int64)
+            more, seen = self._gradient(flat, step, divided, place, stretch)
+            return turn + 1, gradient + more, numbers + seen
+
+        count = 3 * len(self._losses) + len(self._extras)
+        begin = (tf.constant(0), tf.zeros_like(flat), tf.zeros(count))
+        _, gradient, numbers = tf.while_loop(
+            lambda turn, *_: turn < turns, add, begin, parallel_iterations=1, maximum_iterations=turns
+        )
+        return gradient, numbers
+
+    def _gradient(
+        self, flat: Tensor, step: Tensor, divided: Tensor, start: Tensor, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """Gradient of the loss over a stretch of the batch, and the numbers that make a ``StepResult``."""
+        model, seed = self._recipe.model, self._recipe.training.seed
+        with tf.GradientTape() as tape:
+            tape.watch(flat)
+            views = self._views(flat)
+            parts = []
+            for first, part in _split(batch, min(self._shards, batch.ids.shape[0])):
+                dropout = Dropout(model.hidden_dropout, model.attention_dropout, seed, step, start + first)
+                parts.append(self._objective(views, part, self._dtype, dropout))
+            numbers = [tf.add_n(list(sums)) for sums in zip(*parts, strict=True)]
+            for place in range(len(self._losses)):
+                numbers[3 * place] /= divided[place]
+            for place in range(3 * len(self._losses), len(numbers)):
+                numbers[place] /= divided[-1]
+            loss = tf.add_n([kind.weight * numbers[3 * i] for i, kind in enumerate(self._losses)])
+        return tape.gradient(loss, flat), tf.stack(numbers)
+
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
         parts = tf.split(flat, self._layout.sizes)
         return {
@@ -93,54 +200,10 @@ class Trainer:
             for weight, part in zip(self._table, parts, strict=True)
         }
 
-    def _step(self, step: Tensor, rate: Tensor, *columns: Tensor) -> Tensor:
-        batch = Batch(*columns)
-        flat, first, second = (self._vectors[name].read_value() for name in VECTORS)
-        with tf.GradientTape() as tape:
-            tape.watch(flat)
-            views = self._views(flat)
-            parts = [self._sums(views, part, start, step) for start, part in _split(batch, self._shards)]
-            mlm, sop, right, count, order_right = (tf.add_n(list(sums)) for sums in zip(*parts, strict=True))
-            examples = float(batch.ids.shape[0])
-            mlm /= count + _NO_PREDICTION
-            sop /= examples
-            loss = mlm + sop
-        settings = self._recipe.optimizer
-        gradient, norm = optimizers.clipped(tape.gradient(loss, flat), settings.clip_norm)
-        new = optimizers.update(settings, self._layout, flat, gradient, first, second, rate)
-        for name, vector in zip(VECTORS, new, strict=True):
-            self._vectors[name].assign(vector)
-        total = tf.reduce_sum(tf.abs(new[0]))
-        return tf.stack([mlm, sop, right, count, order_right, tf.constant(examples), norm, total])
-
-    def _sums(self, views: Mapping[str, Tensor], part: Batch, start: int, step: Tensor) -> tuple[Tensor, ...]:
-        """Losses and right answers of a part of the batch, summed, not yet divided."""
-        model, training = self._recipe.model, self._recipe.training
-        examples, length = part.ids.shape
-        dropout = Dropout(model.hidden_dropout, model.attention_dropout, training.seed, step, start)
-        layers = encoder.encode(
-            model, views, part.ids, part.token_types, part.attention_mask, self._dtype, dropout
-        )
-        places = tf.reshape(part.positions + tf.range(examples)[:, None] * length, [-1])
-        words = encoder.word_logits(model, views, tf.gather(layers[-1], places))
-        order = encoder.order_logits(views, layers[-1], examples, length)
-        wanted, weight = tf.reshape(part.labels, [-1]), tf.reshape(part.weights, [-1])
-        word_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, words)
-        order_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(part.order_labels, order)
-        words_right = tf.cast(tf.argmax(words, axis=1, output_type=tf.int32) == wanted, tf.float32)
-        order_right = tf.argmax(order, axis=1, output_type=tf.int32) == part.order_labels
-        return (
-            tf.reduce_sum(word_losses * weight),
-            tf.reduce_sum(order_losses),
-            tf.reduce_sum(words_right * weight),
-            tf.reduce_sum(weight),
-            tf.reduce_sum(tf.cast(order_right, tf.float32)),
-        )
-
 
 def _split(batch: Batch, shards: int) -> Iterator[tuple[int, Batch]]:
     """Parts of a batch, as even as they go, and where in it they begin."""
     examples = batch.ids.shape[0]
     edges = [examples * shard // shards for shard in range(shards + 1)]
     for start, end in itertools.pairwise(edges):
-        yield start, Batch(*(getattr(batch, name)[start:end] for name in Batch.__dataclass_fields__))
+        yield start, Batch(*(column[start:end] for column in vars(batch).values()))

@@ -8,54 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tpu_train import atomic
 from tpu_train.names import Floats
-from tpu_train.recipe import Recipe
 
 SCHEMA_VERSION = 1
 COMPLETE = "COMPLETE.json"
 WEIGHTS = "model.safetensors"
 _STEP = re.compile(r"step-(\d{8,})")
-_ACTIVATION = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu"}
 
 
 def step_folder(run: Path, step: int) -> Path:
     """``run/step-00000250``."""
     return run / f"step-{step:08d}"
-
-
-def model_config(recipe: Recipe) -> dict[str, Any]:
-    """``config.json``: the model as transformers' ``AlbertConfig`` describes it."""
-    model = recipe.model
-    return {
-        "architectures": ["AlbertForPreTraining"],
-        "model_type": "albert",
-        "vocab_size": recipe.vocabulary.size,
-        "embedding_size": model.embedding,
-        "hidden_size": model.hidden,
-        "num_hidden_layers": model.layers,
-        "num_hidden_groups": model.groups,
-        "inner_group_num": 1,
-        "num_attention_heads": model.heads,
-        "intermediate_size": model.ffn,
-        "hidden_act": _ACTIVATION[model.activation],
-        "hidden_dropout_prob": model.hidden_dropout,
-        "attention_probs_dropout_prob": model.attention_dropout,
-        "classifier_dropout_prob": 0.1,
-        "max_position_embeddings": model.positions,
-        "type_vocab_size": model.token_types,
-        "initializer_range": model.initializer_range,
-        "layer_norm_eps": model.layer_norm_epsilon,
-        "pad_token_id": 0,
-        "bos_token_id": 2,
-        "eos_token_id": 3,
-        "tie_word_embeddings": True,
-        "dtype": "float32",
-    }
 
 
 def weights_file(weights: Mapping[str, Floats]) -> bytes:
@@ -65,21 +34,26 @@ def weights_file(weights: Mapping[str, Floats]) -> bytes:
     return bytes(save(dict(weights), metadata={"format": "pt"}))
 
 
-def save_step(
-    run: Path,
-    step: int,
-    weights: Mapping[str, Floats],
-    config: Mapping[str, Any],
-    tokenizer: Mapping[str, bytes],
-) -> Path:
+@dataclass(frozen=True)
+class ModelFolder:
+    """One model of a step: its folder below the step's (empty: the step's own), weights and ``config.json``.
+
+    ``weights`` go by Hugging Face's names.
+    """
+
+    folder: str
+    weights: Mapping[str, Floats]
+    config: Mapping[str, Any]
+
+
+def save_step(run: Path, step: int, models: Sequence[ModelFolder], tokenizer: Mapping[str, bytes]) -> Path:
     """Writes a step, unless the same step with the same files is there already.
 
     Args:
         run: folder of the run.
         step: updates made so far.
-        weights: by Hugging Face's names.
-        config: ``config.json``.
-        tokenizer: its files by name.
+        models: the step's own model, and those in folders below it.
+        tokenizer: its files by name, for every model.
 
     Returns:
         The step's folder.
@@ -87,7 +61,12 @@ def save_step(
     Raises:
         CouldNotFinishError: no space left; nothing of the step is kept.
     """
-    files = {WEIGHTS: weights_file(weights), "config.json": atomic.as_json(config), **tokenizer}
+    files: dict[str, bytes] = {}
+    for model in models:
+        prefix = f"{model.folder}/" if model.folder else ""
+        files[f"{prefix}{WEIGHTS}"] = weights_file(model.weights)
+        files[f"{prefix}config.json"] = atomic.as_json(model.config)
+        files |= {f"{prefix}{name}": content for name, content in tokenizer.items()}
     complete = {
         "schema_version": SCHEMA_VERSION,
         "step": step,

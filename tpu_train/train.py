@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tpu_train import (
     atomic,
+    families,
     hardware,
     initial,
     log,
@@ -28,9 +29,8 @@ from tpu_train import (
 from tpu_train import (
     run as runs,
 )
-from tpu_train.batches import Batch, Batches
+from tpu_train.batches import Batch, Staged
 from tpu_train.errors import CouldNotFinishError, InputError, InterruptedTrainingError
-from tpu_train.examples import Packings
 from tpu_train.prepare import Prepared
 from tpu_train.progress import Display
 from tpu_train.recipe import Recipe
@@ -38,6 +38,7 @@ from tpu_train.results import finite
 from tpu_train.schedule import learning_rate, saved_steps
 from tpu_train.signals import noted_signals
 from tpu_train.state import Progress
+from tpu_train.store import ModelFolder
 
 #: Seconds between resumable states: what a kill costs at most.
 STATE_EVERY = 30.0
@@ -94,7 +95,9 @@ def _begun(request: Request, display: Display) -> _Begun:
     if about is not None:
         digest = prepare.mark(folder, request.corpus)[1].digest if request.corpus else None
         recipe = recipes.from_json(about["recipe"], str(request.out / runs.RUN))
-        given = request.vocabulary and vocabulary.from_folder(request.vocabulary, recipe.vocabulary.size)
+        given = request.vocabulary and vocabulary.from_folder(
+            request.vocabulary, recipe.vocabulary, recipe.model.positions
+        )
         runs.refuse_changes(request.out, about, request.recipe, digest, given.digest if given else None)
         threads = request.threads or about["threads"]
         if threads != about["threads"]:
@@ -109,7 +112,6 @@ def _begun(request: Request, display: Display) -> _Begun:
     prepared = prepare.prepare(folder, found, marked, recipe, request.vocabulary, display.show)
     dtype = hardware.compute_dtype(recipe.training.compute_dtype)
     threads = request.threads or hardware.cores()
-    table = names.albert(recipe.model, recipe.vocabulary.size)
     described = runs.describe(
         request.out.name,
         recipe,
@@ -117,7 +119,7 @@ def _begun(request: Request, display: Display) -> _Begun:
         [str(source) for source in request.corpus],
         prepared.tokens,
         prepared.vocabulary,
-        table,
+        families.network(recipe),
         dtype,
         threads,
     )
@@ -133,14 +135,13 @@ class _Session:
         self._out, self._folder = request.out, request.out / runs.STATE
         self._recipe, self._prepared, self._display = recipe, prepared, display
         self._state_seconds = request.state_seconds
-        self._table = names.albert(recipe.model, recipe.vocabulary.size)
-        self._config = store.model_config(recipe)
+        self._network = families.network(recipe)
         self._to_save = frozenset(saved_steps(recipe.save, recipe.training.steps))
         display.show("Starting TensorFlow", 0, 0)
         hardware.prepare(begun.threads)
         from tpu_train.step import Trainer
 
-        self._trainer = Trainer(recipe, self._table, begun.dtype, begun.threads)
+        self._trainer = Trainer(recipe, self._network, begun.dtype, begun.threads)
         self._progress = self._restored()
         self._interval = log.Interval(dict(self._progress.interval))
         self._detail = ""
@@ -155,8 +156,7 @@ class _Session:
         """
         prepared, recipe = self._prepared, self._recipe
         last, step = recipe.training.steps, self._progress.step
-        packings = Packings(self._folder / "tokens", prepared.tokens, recipe.data, recipe.training.seed)
-        batches = Batches(recipe, prepared.vocabulary, prepared.tokens, packings)
+        batches = Staged(recipe, prepared.vocabulary, prepared.tokens, self._folder / "tokens")
         if step == 0 and 0 in self._to_save:
             self._save_step(0)
         state_at = time.monotonic()
@@ -180,7 +180,7 @@ class _Session:
         training = self._recipe.training
         found = state.load(self._folder)
         if found is None:
-            self._trainer.start(initial.weights(self._table, self._recipe.model, training.seed))
+            self._trainer.start(initial.weights(self._network.weights, self._recipe.model, training.seed))
             return Progress()
         progress, arrays = found
         self._trainer.restore(arrays)
@@ -196,15 +196,16 @@ class _Session:
         step, seen = before.step + 1, int(batch.attention_mask.sum())
         if not finite(result):
             raise CouldNotFinishError(
-                f"The loss is not finite at step {step:,} (MLM {result.mlm_loss:.4g}, order "
-                f"{result.sop_loss:.4g}, gradient norm {result.gradient_norm:.4g}). The last good state "
+                f"The loss is not finite at step {step:,} ("
+                + "".join(f"{name} {part.loss:.4g}, " for name, part in result.parts.items())
+                + f"gradient norm {result.gradient_norm:.4g}). The last good state "
                 f"is in {self._folder}. Begin another run with a lower learning rate or a longer warm-up."
             )
         self._interval.add(result, seconds, seen)
         tokens = before.tokens + seen
         if step % training.log_every == 0 or step == training.steps:
             rate = learning_rate(step - 1, training.steps, self._recipe.optimizer)
-            line = self._interval.line(step, tokens, rate)
+            line = self._interval.line(step, tokens, rate, result)
             log.append(self._out, line)
             self._interval = log.Interval()
             self._detail = (
@@ -215,5 +216,9 @@ class _Session:
         self._display.show("Training", step, training.steps, self._detail)
 
     def _save_step(self, step: int) -> None:
-        weights = names.to_hugging_face(self._table, self._trainer.read())
-        store.save_step(self._out, step, weights, self._config, self._prepared.vocabulary.files)
+        values = self._trainer.read()
+        models = [
+            ModelFolder(saved.folder, names.to_hugging_face(saved.weights, values), saved.config)
+            for saved in self._network.saved
+        ]
+        store.save_step(self._out, step, models, self._prepared.vocabulary.files)

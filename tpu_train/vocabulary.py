@@ -1,7 +1,7 @@
 """Sub-word vocabularies: trained on the corpus, or taken from a folder; always a Hugging Face tokenizer.
 
-Builds the pipeline of transformers' ``AlbertTokenizer`` with ``tokenizers`` itself, so that the stored folder
-gives the trainer's ids in transformers. Knows nothing of batches.
+Builds the pipelines of transformers' ``AlbertTokenizer`` and ``BertTokenizer`` with ``tokenizers`` itself, so
+that the stored folder gives the trainer's ids in transformers. Knows nothing of batches.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,21 @@ import numpy as np
 import numpy.typing as npt
 
 from tpu_train import recipe as recipes
-from tpu_train import unigram
+from tpu_train import unigram, wordpiece
 from tpu_train.atomic import as_json, sha256
 from tpu_train.errors import InputError
 
-PAD, UNK, CLS, SEP, MASK = "<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"
-SPECIALS = (PAD, UNK, CLS, SEP, MASK)
+#: Padding, unknown, first, separator, mask: as each family writes them.
+SPECIALS = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
+WORDPIECE_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SPACE = "▁"
-#: What transformers reads beside ``tokenizer.json``.
+#: What transformers reads: the vocabulary with its pipeline, and which class it belongs to.
 FILES = ("tokenizer.json", "tokenizer_config.json")
+#: BERT's released vocabularies are this file alone.
+_WORD_LIST = "vocab.txt"
+_KINDS = {"unigram": "Unigram", "wordpiece": "WordPiece"}
+#: A lower-cased vocabulary has hardly any capitals: those of a few marks.
+_FEW_CAPITALS = 0.01
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Vocabulary:
 
     files: dict[str, bytes]
     pieces: tuple[str, ...]
+    specials: tuple[str, ...] = SPECIALS
 
     @property
     def digest(self) -> str:
@@ -48,9 +55,13 @@ class Vocabulary:
     def word_starts(self, punctuation: bool) -> npt.NDArray[np.bool_]:
         """For each id, whether its piece begins a word; shape ``(size,)``.
 
-        A piece begins a word if it carries the space mark, is special or, with ``punctuation``, is a single
-        punctuation mark (google-research/albert, ``is_start_piece``).
+        A Unigram piece begins a word if it carries the space mark, is special or, with ``punctuation``, is a
+        single punctuation mark (google-research/albert, ``is_start_piece``); a WordPiece does unless it
+        carries ``##``.
         """
+        if self.specials == WORDPIECE_SPECIALS:
+            starts = [not piece.startswith(wordpiece.INSIDE) for piece in self.pieces]
+            return np.array(starts, dtype=bool)
         starts = [
             piece.startswith(SPACE)
             or piece in SPECIALS
@@ -80,13 +91,13 @@ class Encoder:
 
 
 def train(documents: Iterable[Sequence[str]], settings: recipes.Vocabulary, length: int) -> Vocabulary:
-    """Trains a Unigram vocabulary in the style of ALBERT's: lower-cased, accents off, ``▁`` before words.
+    """Trains a vocabulary: Unigram in the style of ALBERT's (``▁`` before words), or WordPiece as BERT's.
 
     The same text gives the same vocabulary.
 
     Args:
         documents: lists of sentences, streamed once.
-        settings: size and normalisation.
+        settings: kind, size and normalisation.
         length: the longest sequence of the model, for ``tokenizer_config.json``.
 
     Raises:
@@ -96,25 +107,34 @@ def train(documents: Iterable[Sequence[str]], settings: recipes.Vocabulary, leng
     words: Counter[str] = Counter()
     for document in documents:
         words.update(normalizer.normalize_str("\n".join(document)).split())
-    spaced = {SPACE + word: count for word, count in words.items()}
-    wanted = settings.size - len(SPECIALS)
-    pieces = unigram.train(spaced, wanted, settings.character_coverage)
-    if len(pieces) < wanted:
+    specials = WORDPIECE_SPECIALS if settings.kind == "wordpiece" else SPECIALS
+    wanted = settings.size - len(specials)
+    if settings.kind == "wordpiece":
+        plain = wordpiece.train(_cut_at_punctuation(words), wanted, settings.character_coverage)
+        found, files = len(plain), _wordpiece_files((*specials, *plain), settings, length)
+    else:
+        spaced = {SPACE + word: count for word, count in words.items()}
+        scored = unigram.train(spaced, wanted, settings.character_coverage)
+        marks = [(special, 0.0) for special in specials]
+        found, files = len(scored), _unigram_files(marks + scored, settings, length)
+    if found < wanted:
         raise InputError(
-            f"The corpus gives only {len(pieces):,} pieces for vocabulary.size = {settings.size:,} "
-            f"({len(SPECIALS)} of them special). Give more text, or ask for a smaller vocabulary."
+            f"The corpus gives only {found:,} pieces for vocabulary.size = {settings.size:,} "
+            f"({len(specials)} of them special). Give more text, or ask for a smaller vocabulary."
         )
-    scored = [(special, 0.0) for special in SPECIALS] + pieces
-    files = {
-        "tokenizer.json": _tokenizer(scored, normalizer).encode(),
-        "tokenizer_config.json": as_json(_tokenizer_config(settings, length)),
-    }
-    return from_files(files, "the trained vocabulary", settings.size)
+    return from_files(files, "the trained vocabulary", settings)
 
 
 def _normalizer(settings: recipes.Vocabulary) -> Any:
     from tokenizers import normalizers
 
+    if settings.kind == "wordpiece":
+        return normalizers.BertNormalizer(
+            clean_text=True,
+            handle_chinese_chars=True,
+            strip_accents=not settings.keep_accents,
+            lowercase=settings.lowercase,
+        )
     steps: list[Any] = [normalizers.Replace("``", '"'), normalizers.Replace("''", '"')]
     if not settings.keep_accents:
         steps += [normalizers.NFKD(), normalizers.StripAccents()]
@@ -123,12 +143,26 @@ def _normalizer(settings: recipes.Vocabulary) -> Any:
     return normalizers.Sequence(steps)
 
 
-def _tokenizer(scored: Sequence[tuple[str, float]], normalizer: Any) -> str:
-    """``tokenizer.json``: the pipeline that transformers' ``AlbertTokenizer`` builds."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+def _cut_at_punctuation(words: Mapping[str, int]) -> Counter[str]:
+    """Words as BERT's tokenizer cuts them: every mark is a word of its own."""
+    from tokenizers import pre_tokenizers
 
-    tokenizer = Tokenizer(models.Unigram(list(scored), unk_id=SPECIALS.index(UNK)))
-    tokenizer.normalizer = normalizer
+    split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+    cut: Counter[str] = Counter()
+    for word, count in words.items():
+        for part, _ in split(word):
+            cut[part] += count
+    return cut
+
+
+def _unigram_files(
+    scored: Sequence[tuple[str, float]], settings: recipes.Vocabulary, length: int
+) -> dict[str, bytes]:
+    """The pipeline that transformers' ``AlbertTokenizer`` builds."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.Unigram(list(scored), unk_id=1))
+    tokenizer.normalizer = _normalizer(settings)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.WhitespaceSplit(),
@@ -136,71 +170,135 @@ def _tokenizer(scored: Sequence[tuple[str, float]], normalizer: Any) -> str:
         ]
     )
     tokenizer.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme="always")
-    tokenizer.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in SPECIALS])
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{CLS}:0 $A:0 {SEP}:0",
-        pair=f"{CLS}:0 $A:0 {SEP}:0 $B:1 {SEP}:1",
-        special_tokens=[(piece, SPECIALS.index(piece)) for piece in (CLS, SEP)],
-    )
-    return str(tokenizer.to_str())
-
-
-def _tokenizer_config(settings: recipes.Vocabulary, length: int) -> dict[str, Any]:
-    return {
+    config = {
         "tokenizer_class": "AlbertTokenizer",
         "model_max_length": length,
         "do_lower_case": settings.lowercase,
         "keep_accents": settings.keep_accents,
-        "bos_token": CLS,
-        "eos_token": SEP,
-        "unk_token": UNK,
-        "sep_token": SEP,
-        "pad_token": PAD,
-        "cls_token": CLS,
-        "mask_token": MASK,
+        "bos_token": "[CLS]",
+        "eos_token": "[SEP]",
+    }
+    return _files(tokenizer, config, SPECIALS)
+
+
+def _wordpiece_files(pieces: Sequence[str], settings: recipes.Vocabulary, length: int) -> dict[str, bytes]:
+    """The pipeline that transformers' ``BertTokenizer`` builds; ELECTRA's is the same."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    known = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(known, unk_token="[UNK]"))
+    tokenizer.normalizer = _normalizer(settings)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix=wordpiece.INSIDE)
+    config = {
+        "tokenizer_class": "BertTokenizer",
+        "model_max_length": length,
+        "do_lower_case": settings.lowercase,
+        "strip_accents": not settings.keep_accents,
+        "tokenize_chinese_chars": True,
+    }
+    return _files(tokenizer, config, WORDPIECE_SPECIALS)
+
+
+def _files(tokenizer: Any, config: dict[str, Any], specials: Sequence[str]) -> dict[str, bytes]:
+    """Both files of a folder; pairs are ``[CLS] A [SEP] B [SEP]``, the second segment of type 1."""
+    from tokenizers import AddedToken, processors
+
+    tokenizer.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in specials])
+    pad, unk, cls, sep, mask = specials
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{cls}:0 $A:0 {sep}:0",
+        pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
+        special_tokens=[(piece, tokenizer.token_to_id(piece)) for piece in (cls, sep)],
+    )
+    config |= {
+        "unk_token": unk,
+        "sep_token": sep,
+        "pad_token": pad,
+        "cls_token": cls,
+        "mask_token": mask,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
     }
+    return {"tokenizer.json": str(tokenizer.to_str()).encode(), "tokenizer_config.json": as_json(config)}
 
 
-def from_files(files: dict[str, bytes], where: str, size: int) -> Vocabulary:
+def from_files(files: dict[str, bytes], where: str, settings: recipes.Vocabulary) -> Vocabulary:
     """A vocabulary from the bytes of its files.
 
     Raises:
-        InputError: not a Unigram tokenizer, special pieces missing, or another size than the recipe's.
+        InputError: a tokenizer of another kind, special pieces missing, padding that is not id 0, or another
+            size than the recipe's.
     """
+    wanted = _KINDS[settings.kind]
     try:
         model = json.loads(files["tokenizer.json"])["model"]
-        pieces = tuple(piece for piece, _ in model["vocab"])
-        kind = model["type"]
+        kind, vocabulary = model["type"], model["vocab"]
+        if kind == wanted == "WordPiece":
+            pieces = tuple(sorted(vocabulary, key=vocabulary.__getitem__))
+        else:
+            pieces = tuple(piece for piece, _ in vocabulary)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{where}: tokenizer.json does not hold a Unigram vocabulary ({type(error).__name__}: {error}). "
-            "The albert family needs one; train it here by leaving --vocabulary out."
+            f"{where}: tokenizer.json does not hold a {wanted} vocabulary ({type(error).__name__}: {error}). "
+            f"The recipe needs one (vocabulary.kind); train it here by leaving --vocabulary out."
         ) from None
-    missing = [piece for piece in SPECIALS if piece not in pieces]
-    if kind != "Unigram" or missing:
+    specials = WORDPIECE_SPECIALS if settings.kind == "wordpiece" else SPECIALS
+    missing = [piece for piece in specials if piece not in pieces]
+    if kind != wanted or missing:
         raise InputError(
-            f"{where}: expected a Unigram vocabulary with {', '.join(SPECIALS)}; found {kind}"
+            f"{where}: expected a {wanted} vocabulary with {', '.join(specials)}; found {kind}"
             + (f" without {', '.join(missing)}." if missing else ".")
         )
-    if len(pieces) != size:
+    if pieces[0] != specials[0]:
+        raise InputError(f"{where}: expected {specials[0]} with id 0, found {pieces[0]!r} there.")
+    if len(pieces) != settings.size:
         raise InputError(
-            f"{where}: holds {len(pieces):,} pieces, the recipe says vocabulary.size = {size:,}. "
+            f"{where}: holds {len(pieces):,} pieces, the recipe says vocabulary.size = {settings.size:,}. "
             "Set the recipe to the vocabulary's size, or take another vocabulary."
         )
-    return Vocabulary(files, pieces)
+    return Vocabulary(files, pieces, specials)
 
 
-def from_folder(folder: Path, size: int) -> Vocabulary:
-    """Reads the tokenizer files of a folder, such as another run's saved step.
+def from_folder(folder: Path, settings: recipes.Vocabulary, length: int) -> Vocabulary:
+    """Reads the tokenizer files of a folder, such as another run's saved step, or BERT's ``vocab.txt``.
+
+    Args:
+        folder: where they are.
+        settings: kind and size that the recipe asks for; case and accents for a bare ``vocab.txt``.
+        length: the longest sequence of the model, for a bare ``vocab.txt``.
 
     Raises:
         InputError: files missing or of another kind or size.
     """
     files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).is_file()}
     absent = [name for name in FILES if name not in files]
-    if absent:
+    if absent and settings.kind == "wordpiece" and (folder / _WORD_LIST).is_file():
+        pieces = _word_list(folder / _WORD_LIST, settings)
+        files = _wordpiece_files(pieces, settings, length)
+    elif absent:
         raise InputError(
             f"No vocabulary in {folder}: expected {' and '.join(FILES)}, {absent[0]} is not there."
         )
-    return from_files(files, str(folder), size)
+    return from_files(files, str(folder), settings)
+
+
+def _word_list(path: Path, settings: recipes.Vocabulary) -> list[str]:
+    """The pieces of a ``vocab.txt``, one a line.
+
+    Raises:
+        InputError: not UTF-8, a piece twice, or capitals where the recipe lower-cases.
+    """
+    try:
+        pieces = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start:,}).") from None
+    twice = [piece for piece, count in Counter(pieces).items() if count > 1]
+    if twice:
+        raise InputError(f"{path}: {twice[0]!r} stands there more than once; ids would be ambiguous.")
+    capitals = sum(piece != piece.lower() and not piece.startswith("[") for piece in pieces)
+    if settings.lowercase and capitals > _FEW_CAPITALS * len(pieces):
+        raise InputError(
+            f"{path}: {capitals:,} pieces have capitals, the recipe lower-cases its text. Set "
+            "vocabulary.lowercase = false and vocabulary.keep_accents = true, or take an uncased vocabulary."
+        )
+    return pieces

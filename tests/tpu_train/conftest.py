@@ -52,6 +52,36 @@ pieces = [{ until = 120, every = 40 }]
 """
 
 
+_ELECTRA = """activation = "gelu_erf"
+
+[electra]
+generator_width = 0.5
+"""
+
+
+def recipe_of(family: str) -> str:
+    """The little recipe of a family: BERT's grows longer half-way, ELECTRA's draws positions twice."""
+    text = RECIPE.replace('"albert"', f'"{family}"').replace("steps = 120", "steps = 24")
+    text = text.replace("log_every = 20", "log_every = 4").replace(
+        "until = 120, every = 40", "until = 24, every = 12"
+    )
+    if family == "albert":
+        return RECIPE
+    text = text.replace('"lamb"', '"adamw"').replace("[vocabulary]", '[vocabulary]\nkind = "wordpiece"')
+    if family == "bert":
+        phases = "phases = [{ from_step = 12, length = 32, max_predictions = 6, batch = 4 }]"
+        text = text.replace("mlm+sop", "mlm+nsp").replace("embedding = 16", "embedding = 32")
+        return text.replace("length = 32\n", f"length = 16\nngram = 1\nwhole_words = false\n{phases}\n")
+    text = text.replace("mlm+sop", "mlm+rtd").replace("positions = 32\n", f"positions = 32\n{_ELECTRA}")
+    text = text.replace("hidden_dropout", "# hidden_dropout").replace(
+        "attention_dropout", "# attention_dropout"
+    )
+    return text.replace(
+        "duplicates = 3",
+        "duplicates = 3\nngram = 1\nwhole_words = false\nmasked_twice = true\nreplaced_by_random = 0.0",
+    )
+
+
 def little_text(documents: int = 120, seed: int = 0) -> str:
     """Documents of one to six sentences, one a line, of made-up words."""
     draw = random.Random(seed)
@@ -80,9 +110,16 @@ class World:
     def text(self) -> Path:
         return self.root / "text"
 
-    def command(self, out: str = "run", *more: str) -> list[str]:
+    def command(self, out: str = "run", *more: str, family: str = "little") -> list[str]:
         """A training command as a user would type it. One thread: the same sums on every machine."""
-        begin = ["--recipe", str(self.recipe), "--corpus", str(self.text), "--out", str(self.root / out)]
+        begin = [
+            "--recipe",
+            str(self.root / f"{family}.toml"),
+            "--corpus",
+            str(self.text),
+            "--out",
+            str(self.root / out),
+        ]
         return [*begin, "--threads", "1", "--quiet", *more]
 
 
@@ -103,6 +140,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> World:
     made.text.mkdir()
     (made.text / "a.txt").write_text(little_text(), "utf-8")
     made.recipe.write_text(RECIPE, "utf-8")
+    for family in ("bert", "electra"):
+        (made.root / f"{family}.toml").write_text(recipe_of(family), "utf-8")
     assert main(made.command()) == 0
     return made
 
@@ -113,12 +152,22 @@ def finished(template: World) -> Path:
     return template.root / "run"
 
 
+@pytest.fixture(scope="session", params=["bert", "electra"])
+def other_family(request: pytest.FixtureRequest, template: World) -> tuple[str, Path]:
+    """A little BERT or ELECTRA trained to its end, and its family. Not to be written to."""
+    from tpu_train.cli import main
+
+    assert main(template.command(request.param, family=request.param)) == 0
+    return request.param, template.root / request.param
+
+
 @pytest.fixture
 def world(template: World, tmp_path: Path) -> World:
     """A working folder of its own, with the same text and recipe, and no run."""
     made = World(tmp_path)
     shutil.copytree(template.text, made.text)
-    shutil.copy(template.recipe, made.recipe)
+    for recipe in template.root.glob("*.toml"):
+        shutil.copy(recipe, made.root)
     return made
 
 

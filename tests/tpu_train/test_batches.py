@@ -24,7 +24,7 @@ class Little:
 
     def batches(self, **data: object) -> Batches:
         changed = dataclasses.replace(self.recipe, data=dataclasses.replace(self.recipe.data, **data))
-        packings = Packings(self.folder, self.prepared.tokens, changed.data, changed.training.seed)
+        packings = Packings(self.folder, self.prepared.tokens, changed)
         return Batches(changed, self.prepared.vocabulary, self.prepared.tokens, packings)
 
     def original(self, batch: Batch) -> np.ndarray:
@@ -108,7 +108,7 @@ def test_an_epoch_sees_every_example_once(little: Little) -> None:
 def test_packings_hold_every_sentence_once_and_respect_documents(little: Little) -> None:
     tokens = little.prepared.tokens
     for packing in (0, 1):
-        chunks = examples.pack(tokens, little.recipe.data, seed=3, packing=packing)
+        chunks = examples.pack(little.recipe, tokens, packing)
         assert chunks[0, 0] == 0
         np.testing.assert_array_equal(chunks[1:, 0], chunks[:-1, 1])
         assert chunks[-1, 1] == len(tokens.sentence_ends)
@@ -118,7 +118,8 @@ def test_packings_hold_every_sentence_once_and_respect_documents(little: Little)
 def test_a_lone_sentence_meets_another_document_as_released_or_is_split() -> None:
     ids = np.arange(5, 5 + 60, dtype="<u2")
     tokens = Tokens(ids, np.array([20, 40, 60]), np.array([1, 2, 3]), 0.0)
-    assert len(examples.pack(tokens, recipe.Data(length=32, max_predictions=2), 0, 0)) == 3
+    little = recipe.load("albert-tiny", {"data.length": 32, "data.max_predictions": 2})
+    assert len(examples.pack(little, tokens, 0)) == 3
 
 
 def test_masks_cover_whole_words(little: Little) -> None:

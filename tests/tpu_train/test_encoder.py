@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tpu_train import encoder, fused, initial, names, recipe
+from tpu_train import encoder, families, fused, heads, initial, recipe
 from tpu_train.batches import Batch
+from tpu_train.families.network import Network
 from tpu_train.recipe import Model
 from tpu_train.step import Trainer
 
@@ -42,6 +43,15 @@ def little(**changes: object) -> recipe.Recipe:
         training=dataclasses.replace(base.training, batch=8),
         optimizer=dataclasses.replace(base.optimizer, warmup_steps=0),
     )
+
+
+def network_of(model: Model, vocabulary: int = 50) -> Network:
+    base = little()
+    sized = dataclasses.replace(base.vocabulary, size=vocabulary)
+    return families.network(dataclasses.replace(base, model=model, vocabulary=sized))
+
+
+NETWORK = network_of(SHAPE)
 
 
 @pytest.mark.parametrize("activation", ["gelu_tanh", "gelu_erf"])
@@ -91,15 +101,15 @@ def test_softmax_and_its_gradient_are_tensorflows() -> None:
 
 
 def test_every_layer_comes_back_and_padding_changes_nothing() -> None:
-    weights = initial.weights(names.albert(SHAPE, 50), SHAPE, seed=1)
+    weights = initial.weights(NETWORK.weights, SHAPE, seed=1)
     batch = random_batch()
     outputs = encoder.encode(
-        SHAPE, weights, *map(tf.constant, (batch.ids, batch.token_types, batch.attention_mask))
+        NETWORK.encoder, weights, *map(tf.constant, (batch.ids, batch.token_types, batch.attention_mask))
     )
     assert len(outputs) == SHAPE.layers + 1
     other = np.where(batch.attention_mask == 1, batch.ids, 7).astype(np.int32)
     again = encoder.encode(
-        SHAPE, weights, *map(tf.constant, (other, batch.token_types, batch.attention_mask))
+        NETWORK.encoder, weights, *map(tf.constant, (other, batch.token_types, batch.attention_mask))
     )
     kept = batch.attention_mask.reshape(-1).astype(bool)
     np.testing.assert_array_equal(outputs[-1].numpy()[kept], again[-1].numpy()[kept])
@@ -107,39 +117,43 @@ def test_every_layer_comes_back_and_padding_changes_nothing() -> None:
 
 def test_parts_of_a_batch_add_up_to_the_whole_dropout_included() -> None:
     made = little(hidden_dropout=0.1, attention_dropout=0.1)
-    table = names.albert(made.model, 50)
-    values = initial.weights(table, made.model, seed=0)
+    network = families.network(made)
+    values = initial.weights(network.weights, made.model, seed=0)
     batch = random_batch()
     ends = []
     for shards in (1, 3):
-        trainer = Trainer(made, table, "fp32", shards)
+        trainer = Trainer(made, network, "fp32", shards)
         trainer.start(values)
         results = [trainer.run(step, batch) for step in range(5)]
         ends.append((results, trainer.read()))
     for one, many in zip(ends[0][0], ends[1][0], strict=True):
-        assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(many), rel=1e-4)
+        assert (one.loss, one.gradient_norm) == pytest.approx((many.loss, many.gradient_norm), rel=1e-4)
+        assert one.parts["mlm"].right == many.parts["mlm"].right
     for name, value in ends[0][1].items():
         np.testing.assert_allclose(value, ends[1][1][name], atol=1e-5, err_msg=name)
 
 
 def test_the_loss_is_the_mean_over_predictions_plus_the_mean_over_pairs() -> None:
     made = little(hidden_dropout=0.0, attention_dropout=0.0)
-    table = names.albert(made.model, 50)
-    values = initial.weights(table, made.model, seed=0)
+    network = families.network(made)
+    values = initial.weights(network.weights, made.model, seed=0)
     batch = random_batch()
-    trainer = Trainer(made, table, "fp32")
+    trainer = Trainer(made, network, "fp32")
     trainer.start(values)
     result = trainer.run(0, batch)
     last = encoder.encode(
-        made.model, values, *map(tf.constant, (batch.ids, batch.token_types, batch.attention_mask))
+        network.encoder, values, *map(tf.constant, (batch.ids, batch.token_types, batch.attention_mask))
     )[-1]
-    words = tf.nn.log_softmax(encoder.word_logits(made.model, values, last)).numpy().reshape(8, 16, 50)
-    order = tf.nn.log_softmax(encoder.order_logits(values, last, 8, 16)).numpy()
+    logits = heads.word_logits(network.encoder, network.words, values, last)
+    words = tf.nn.log_softmax(logits).numpy().reshape(8, 16, 50)
+    order = tf.nn.log_softmax(heads.pair_logits(values, last, 8, 16)).numpy()
     rows = np.arange(8)[:, None]
     picked = -words[rows, batch.positions, batch.labels]
-    assert result.mlm_loss == pytest.approx((picked * batch.weights).sum() / batch.weights.sum(), rel=1e-4)
-    assert result.sop_loss == pytest.approx(-order[np.arange(8), batch.order_labels].mean(), rel=1e-5)
-    assert result.mlm_count == batch.weights.sum()
+    mlm, sop = result.parts["mlm"], result.parts["sop"]
+    assert mlm.loss == pytest.approx((picked * batch.weights).sum() / batch.weights.sum(), rel=1e-4)
+    assert sop.loss == pytest.approx(-order[np.arange(8), batch.order_labels].mean(), rel=1e-5)
+    assert mlm.count == batch.weights.sum()
+    assert result.loss == pytest.approx(mlm.loss + sop.loss)
 
 
 def dropped(shape: tuple[int, int], step: int, first: int) -> np.ndarray:
@@ -161,25 +175,25 @@ def test_dropout_is_drawn_anew_each_step_at_its_rate() -> None:
 
 def test_bf16_products_stay_near_fp32() -> None:
     made = little(hidden_dropout=0.0, attention_dropout=0.0)
-    table = names.albert(made.model, 50)
+    network = families.network(made)
     losses = []
     for dtype in ("fp32", "bf16"):
-        trainer = Trainer(made, table, dtype)
-        trainer.start(initial.weights(table, made.model, seed=0))
-        losses.append([trainer.run(step, random_batch()).mlm_loss for step in range(10)])
+        trainer = Trainer(made, network, dtype)
+        trainer.start(initial.weights(network.weights, made.model, seed=0))
+        losses.append([trainer.run(step, random_batch()).parts["mlm"].loss for step in range(10)])
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
     assert losses[0][-1] < losses[0][0]
 
 
 def test_weights_begin_as_released() -> None:
     model = dataclasses.replace(SHAPE, hidden=128, ffn=256)
-    values = initial.weights(names.albert(model, 3000), model, seed=5)
+    values = initial.weights(network_of(model, 3000).weights, model, seed=5)
     table = values["bert/embeddings/word_embeddings"]
     assert np.abs(table).max() <= 0.04
     truncated = 0.02 * math.sqrt(1 - 2 * 2 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
     assert table.std() == pytest.approx(truncated, rel=0.02)
     assert abs(table.mean()) < 3e-4
-    again = initial.weights(names.albert(model, 3000), model, seed=5)
+    again = initial.weights(network_of(model, 3000).weights, model, seed=5)
     for name, value in values.items():
         np.testing.assert_array_equal(value, again[name])
         if name.endswith(("bias", "beta")):
@@ -190,7 +204,7 @@ def test_weights_begin_as_released() -> None:
 
 def test_sinusoidal_positions_have_the_asked_size_and_tell_distances() -> None:
     model = dataclasses.replace(SHAPE, position_init="sinusoidal", initializer_range=0.06, embedding=64)
-    places = initial.weights(names.albert(model, 50), model, seed=5)["bert/embeddings/position_embeddings"]
+    places = initial.weights(network_of(model).weights, model, seed=5)["bert/embeddings/position_embeddings"]
     assert np.sqrt((places**2).mean()) == pytest.approx(0.06, rel=1e-3)
     products = places @ places.T
     np.testing.assert_allclose(products[4, 9], products[20, 25], rtol=1e-4)
@@ -198,6 +212,6 @@ def test_sinusoidal_positions_have_the_asked_size_and_tell_distances() -> None:
 
 def test_grouped_layers_have_weights_of_their_own() -> None:
     model = dataclasses.replace(SHAPE, groups=2)
-    shared, grouped = names.albert(SHAPE, 50), names.albert(model, 50)
+    shared, grouped = NETWORK.weights, network_of(model).weights
     assert len(grouped) - len(shared) == 16
     assert len({weight.hugging_face for weight in grouped}) == len(grouped)

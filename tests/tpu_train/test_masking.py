@@ -143,7 +143,8 @@ def test_eight_tenths_become_masks_one_tenth_is_random_one_tenth_stays() -> None
     keys = draws.fold(9, np.arange(rows))
     chosen = masking.choose(starts, segments, np.full(rows, 63), keys, DATA)
     ordinary = np.arange(5, 500)
-    made = masking.apply(ids, chosen, keys, DATA, mask_id=4, ordinary=ordinary)
+    positions, used = masking.in_order(chosen, DATA.max_predictions)
+    made = masking.apply(ids, positions, used, keys, DATA, mask_id=4, ordinary=ordinary)
     np.testing.assert_array_equal(made.ids[~chosen], ids[~chosen])
     before, after = ids[chosen], made.ids[chosen]
     spread = 4 * np.sqrt(0.16 / len(before))
@@ -165,3 +166,29 @@ def test_a_mask_depends_on_its_own_key_alone() -> None:
     together = masking.choose(starts, segments, np.full(64, 63), keys, DATA)
     alone = masking.choose(starts[9:10], segments[9:10], np.full(1, 63), keys[9:10], DATA)
     np.testing.assert_array_equal(together[9:10], alone)
+
+
+def test_positions_drawn_twice_are_uniform_and_independent() -> None:
+    rows = 4000
+    inside = np.zeros((rows, LENGTH), dtype=bool)
+    inside[:, [1, 2, 5, 6, 9, 10, 11, 20, 30, 40]] = True
+    data = Data(length=LENGTH, max_predictions=4, masked_share=0.25, masked_twice=True)
+    lengths = np.full(rows, 12)
+    keys = draws.fold(3, np.arange(rows))
+    positions, used = masking.drawn_twice(inside, lengths, keys, data)
+    assert used.sum(axis=1).tolist() == [3] * rows
+    counts = np.bincount(positions[used], minlength=LENGTH)
+    assert set(np.flatnonzero(counts)) == set(np.flatnonzero(inside[0]))
+    assert counts[counts > 0] == pytest.approx(rows * 3 / 10, abs=5 * np.sqrt(rows * 0.3))
+    twice = np.mean([len(set(row[:3])) < 3 for row in positions])
+    assert twice == pytest.approx(1 - 0.9 * 0.8, abs=0.035)
+
+
+def test_a_token_chosen_twice_is_masked_if_either_choice_says_so() -> None:
+    ids = np.arange(100, 140, dtype=np.int64)[None].repeat(2000, axis=0)
+    positions = np.full((2000, 2), 7)
+    data = Data(length=40, max_predictions=2, replaced_by_mask=0.5, replaced_by_random=0.0)
+    keys = draws.fold(3, np.arange(2000))
+    made = masking.apply(ids, positions, np.ones((2000, 2), bool), keys, data, 4, np.arange(5, 90))
+    assert (made.labels == 107).all()
+    assert (made.ids[:, 7] == 4).mean() == pytest.approx(0.75, abs=0.05)

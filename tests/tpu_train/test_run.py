@@ -45,7 +45,7 @@ def conforms(value: Any, described: dict[str, Any], where: str = "") -> None:
     assert "const" not in described or value == described["const"], where
     assert "enum" not in described or value in described["enum"], where
     if isinstance(value, dict) and "required" in described:
-        assert set(value) == set(described["properties"]) >= set(described["required"]), where
+        assert set(described["properties"]) >= set(value) >= set(described["required"]), where
     for key, inner in described.get("properties", {}).items():
         if key in value:
             conforms(value[key], inner, f"{where}.{key}")
@@ -79,6 +79,15 @@ def test_the_store_is_as_documented(finished: Path, log_of: Log) -> None:
             assert (folder / name).stat().st_size == mark["bytes"]
             assert sha256(folder / name) == mark["sha256"]
     assert not list(finished.rglob("*.partial"))
+
+
+def test_other_families_are_described_as_documented(other_family: tuple[str, Path], log_of: Log) -> None:
+    about = run.read(other_family[1])
+    assert about is not None
+    conforms(about, schema("run.json"))
+    assert about["family"] == other_family[0]
+    for line in log_of(other_family[1]):
+        conforms(line, schema("A line of train_log.jsonl"))
 
 
 def test_the_log_tells_a_run_that_learns(finished: Path, log_of: Log) -> None:
@@ -145,23 +154,20 @@ def keep_until(folder: Path, step: int) -> None:
     assert newest[0].step == 120
     for path in (folder / "state").glob("state-*"):
         path.unlink()
-    from tpu_train import initial, names, prepare, recipe
-    from tpu_train.batches import Batches
-    from tpu_train.examples import Packings
+    from tpu_train import families, initial, prepare, recipe
+    from tpu_train.batches import Staged
     from tpu_train.step import Trainer
 
     about = run.read(folder)
     assert about is not None
     loaded = recipe.from_json(about["recipe"], "run.json")
     prepared = prepare.resume(folder / "state", loaded)
-    table = names.albert(loaded.model, loaded.vocabulary.size)
-    trainer = Trainer(loaded, table, "fp32", 1)
-    trainer.start(initial.weights(table, loaded.model, loaded.training.seed))
-    packings = Packings(folder / "state" / "tokens", prepared.tokens, loaded.data, 0)
+    network = families.network(loaded)
+    trainer = Trainer(loaded, network, "fp32", 1)
+    trainer.start(initial.weights(network.weights, loaded.model, loaded.training.seed))
+    made = Staged(loaded, prepared.vocabulary, prepared.tokens, folder / "state" / "tokens")
     tokens = 0
-    for at, batch in enumerate(
-        Batches(loaded, prepared.vocabulary, prepared.tokens, packings).from_step(0, step)
-    ):
+    for at, batch in enumerate(made.from_step(0, step)):
         trainer.run(at, batch)
         tokens += int(batch.attention_mask.sum())
     state.save(folder / "state", state.Progress(step, tokens, 1.0, {}), trainer.state())

@@ -45,6 +45,37 @@ def test_the_papers_numbers_are_derived() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("bert-base", ["110,106,428", "128 tokens, 900,000 steps", "512 tokens, 100,000 steps", "77 of 512"]),
+        ("electra-base", ["109,483,009 discriminator", "33,740,602 generator", "77 of 512", "[MASK] 85%"]),
+    ],
+)
+def test_other_families_are_explained(name: str, told: list[str]) -> None:
+    text = explain.explain(recipe.load(name), 16e9)
+    for number in told:
+        assert number in text
+
+
+def test_electras_warm_up_is_multiplied_with_its_decay() -> None:
+    settings = Optimizer("adamw", learning_rate=2e-4, warmup_steps=10_000, warmup="multiplies")
+    steps = np.arange(766_001)
+    mine = np.array([learning_rate(int(step), 766_000, settings) for step in steps])
+    reference = 2e-4 * (1 - steps / 766_000) * np.minimum(1, steps / 10_000)
+    np.testing.assert_allclose(mine, reference, rtol=1e-12)
+
+
+def test_every_recipe_that_comes_along_is_sound() -> None:
+    assert len(recipe.names()) == 9
+    for name in recipe.names():
+        loaded = recipe.load(name)
+        assert loaded.name == name
+        assert saved_steps(loaded.save, loaded.training.steps)[0] == 0
+        assert explain.explain(loaded, 1e9)
+        assert recipe.from_json(recipe.to_json(loaded), name) == loaded
+
+
 def test_base_saves_early_steps_densely_and_some_230_in_all() -> None:
     base = recipe.load("albert-base")
     steps = saved_steps(base.save, base.training.steps)

@@ -16,6 +16,7 @@ from tpu_train import recipe, unigram, vocabulary
 from tpu_train.errors import InputError
 
 WORDS = {"▁the": 50, "▁then": 9, "▁there": 12, "▁hen": 7, "▁other": 11, "▁to": 30, "▁tot": 4, "▁re": 3}
+UNIGRAM, MORE = recipe.Vocabulary(size=200), recipe.Vocabulary(size=300)
 STRANGE = [
     "Hello world, it's a ``test''.",
     "Ünïcödé  and\ttabs… “quotes” — dashes",
@@ -114,7 +115,7 @@ def test_another_process_trains_the_same_vocabulary(template: object) -> None:
 
 def test_transformers_gives_the_trainers_ids(finished: Path) -> None:
     loaded = AutoTokenizer.from_pretrained(finished / "step-00000120")
-    mine = vocabulary.from_folder(finished / "step-00000120", 200)
+    mine = vocabulary.from_folder(finished / "step-00000120", UNIGRAM, 32)
     sentences = [*STRANGE, *(finished.parent / "text" / "a.txt").read_text("utf-8").splitlines()[:50]]
     theirs = loaded(sentences, add_special_tokens=False)["input_ids"]
     assert mine.encoder()(sentences) == theirs
@@ -134,11 +135,11 @@ def test_too_little_text_is_said_with_the_number_that_it_gives() -> None:
 
 def test_another_vocabulary_is_checked(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds 200 pieces, the recipe says vocabulary\.size = 300"):
-        vocabulary.from_folder(finished / "step-00000000", 300)
+        vocabulary.from_folder(finished / "step-00000000", MORE, 32)
     with pytest.raises(InputError, match="No vocabulary in"):
-        vocabulary.from_folder(tmp_path, 300)
+        vocabulary.from_folder(tmp_path, MORE, 32)
     for name, content in (("tokenizer.json", '{"model": {"type": "WordPiece", "vocab": {"a": 0}}}'),):
         (tmp_path / name).write_text(content, "utf-8")
         (tmp_path / "tokenizer_config.json").write_text("{}", "utf-8")
     with pytest.raises(InputError, match="does not hold a Unigram vocabulary"):
-        vocabulary.from_folder(tmp_path, 300)
+        vocabulary.from_folder(tmp_path, MORE, 32)
