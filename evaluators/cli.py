@@ -112,7 +112,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     """What is looked at, and where it lies."""
-    parser.add_argument("--checkpoints", metavar="DIR", help="folder of runs (checkpoints/)")
+    parser.add_argument(
+        "--checkpoints",
+        metavar="PLACE",
+        help="folder of runs, gs:// or s3:// URL, hub:ORG/NAME (checkpoints/)",
+    )
     parser.add_argument("--data", metavar="DIR", help="folder of corpora, one folder each (data/)")
     parser.add_argument("--db", metavar="FILE", help="results store (results.duckdb)")
     parser.add_argument("--run", metavar="NAME", action="append", help="only this run; may be repeated")

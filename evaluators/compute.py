@@ -14,6 +14,7 @@ import torch
 
 from evaluators.checkpoints import SavedStep
 from evaluators.errors import CheckpointError
+from evaluators.families import longest_input
 from evaluators.loading import Resident
 from evaluators.tasks.base import Collector, Pass, Prepared
 from evaluators.units import Answer, Ask, Doing, Setup, Unit, now, of_dataset, of_vocabulary
@@ -93,7 +94,7 @@ class Computer:
         saved, corpus = ask.saved, self.setup.corpora[ask.corpus]
         self._resident.hold(saved)
         vocabulary = self._vocabulary(saved)
-        limit = min(_positions(saved), vocabulary.longest)
+        limit = min(longest_input(saved), vocabulary.longest)
         key = (ask.task.name, *ask.corpus, vocabulary.digest, limit)
         if key not in self._prepared:
             self._prepared[key] = ask.task.prepare(corpus, vocabulary, limit)
@@ -127,13 +128,6 @@ def take_gpu(place: int) -> None:
     count = torch.cuda.device_count()
     if count:
         torch.cuda.set_device(place % count)
-
-
-def _positions(saved: SavedStep) -> int:
-    found = saved.config.get("max_position_embeddings")
-    if not isinstance(found, int):
-        raise CheckpointError(f"{saved.folder}: config.json names no max_position_embeddings.")
-    return found
 
 
 def _say(error: Exception) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from embryo_store.records import Json, Key
 from evaluators.checkpoints import SavedStep
@@ -17,21 +18,37 @@ from evaluators.tasks.base import Task
 
 @dataclass(frozen=True)
 class Identity:
-    """A result's key, its inputs, and their digest."""
+    """A result's key, its inputs, and their digest. Digests of weights that nobody tells are taken when they
+    are first asked for: a result that was never stored need not be compared.
+    """
 
     key: Key
-    inputs: Mapping[str, Json]
-    inputs_hash: str
+    saved: SavedStep | None
+    others: Mapping[str, Json]
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Json]:
+        """Everything that decides the numbers."""
+        if self.saved is None:
+            return self.others
+        return {
+            "weights": self.saved.weights_hash,
+            "config": self.saved.config_hash,
+            "tokenizer": self.saved.tokenizer_hash,
+            **self.others,
+        }
+
+    @cached_property
+    def inputs_hash(self) -> str:
+        """The digest of the inputs."""
+        return canonical_digest(self.inputs)
 
 
 def identify(
     saved: SavedStep, task: Task, *, dataset: str, data_hash: str, protocol: str, seed: int, dtype: Dtype
 ) -> Identity:
     """The identity of one result of a task that looks at a model."""
-    inputs: dict[str, Json] = {
-        "weights": saved.weights_hash,
-        "config": saved.config_hash,
-        "tokenizer": saved.tokenizer_hash,
+    others: dict[str, Json] = {
         "data": data_hash,
         "task": task.name,
         "version": task.version,
@@ -40,14 +57,10 @@ def identify(
         "dtype": dtype,
         "options": dict(task.options()),
     }
-    return _identity(Key(saved.run, saved.step, task.name, dataset, protocol, seed), inputs)
+    return Identity(Key(saved.run, saved.step, task.name, dataset, protocol, seed), saved, others)
 
 
 def identify_log(saved: SavedStep, task: Task, data_hash: str) -> Identity:
     """The identity of a slice of a training log, which no weights decide."""
-    inputs: dict[str, Json] = {"data": data_hash, "task": task.name, "version": task.version}
-    return _identity(Key(saved.run, saved.step, task.name), inputs)
-
-
-def _identity(key: Key, inputs: Mapping[str, Json]) -> Identity:
-    return Identity(key, inputs, canonical_digest(inputs))
+    others: dict[str, Json] = {"data": data_hash, "task": task.name, "version": task.version}
+    return Identity(Key(saved.run, saved.step, task.name), None, others)

@@ -6,9 +6,11 @@ Weights are read as bytes, held against their digest, and never unpickled. Knows
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import io
+import pickle
+import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import safetensors
@@ -17,27 +19,29 @@ import torch
 import transformers
 from transformers.activations import NewGELUActivation
 
-from evaluators.checkpoints import SavedStep
-from evaluators.checkpoints.base import CONFIG_FILE, WEIGHTS_FILE
+from evaluators.checkpoints import ModelFile, SavedStep
+from evaluators.checkpoints.base import CONFIG_FILE
 from evaluators.errors import CheckpointError
+from evaluators.families import DETECTOR, DETECTOR_MARK, Family, canonical, family_of
 from evaluators.hardware import Dtype
-
-#: Where the head over the vocabulary sits: hidden states (rows, hidden) in, logits (rows, vocabulary) out.
-_HEADS: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
-    "AlbertForPreTraining": lambda model: model.predictions,
-    "AlbertForMaskedLM": lambda model: model.predictions,
-    "BertForPreTraining": lambda model: model.cls.predictions,
-    "BertForMaskedLM": lambda model: model.cls.predictions,
-    "ElectraForMaskedLM": lambda model: (
-        lambda rows: model.generator_lm_head(model.generator_predictions(rows))
-    ),
-}
-
 
 _MOST_THREADS = torch.get_num_threads()
 #: Below this width products are so small that handing them to a second thread costs more than it saves, and
 #: many times more on a busy machine.
 _WIDE = 512
+
+
+#: Models kept in memory at a time: an ELECTRA needs its generator and its discriminator in turn.
+_KEPT = 2
+
+
+@dataclass
+class _Held:
+    """A model, the names of the tensors that fill it, and whose weights it holds."""
+
+    model: Any
+    names: frozenset[str]
+    weights_hash: str
 
 
 @dataclass
@@ -47,10 +51,9 @@ class Resident:
     device: str
     dtype: Dtype
     threads: int | None = None
-    _model: Any = None
-    _config_hash: str = ""
-    _weights_hash: str = ""
-    _names: frozenset[str] = frozenset()
+    _kept: dict[str, _Held] = field(default_factory=dict)
+    _held: _Held | None = None
+    _family: Family | None = None
 
     def hold(self, saved: SavedStep) -> None:
         """Makes the model hold the weights of ``saved``.
@@ -60,27 +63,40 @@ class Resident:
         """
         if saved.problem:
             raise CheckpointError(saved.problem)
-        if (saved.config_hash, saved.weights_hash) == (self._config_hash, self._weights_hash):
+        self._family = family_of(saved)
+        kept = self._kept.get(saved.config_hash)
+        if kept is not None and kept.weights_hash == saved.weights_hash:
+            self._held = kept
             return
-        state = read_weights(saved)
-        self._weights_hash = ""
-        if saved.config_hash == self._config_hash and frozenset(state) == self._names:
-            _swap(self._model, state, saved)
+        state = read_weights(saved, self._family)
+        self._held = None
+        if kept is not None and kept.names == frozenset(state):
+            kept.weights_hash = ""
+            _swap(kept.model, state, saved)
         else:
-            self._config_hash, self._names, self._model = "", frozenset(), None
-            self._model = _build(saved, self.device)
-            torch.set_num_threads(self.threads or self._suitable_threads())
-            if state.keys() <= self._model.state_dict().keys():
-                self._config_hash, self._names = saved.config_hash, frozenset(state)
-        self._weights_hash = saved.weights_hash
+            self._kept.pop(saved.config_hash, None)
+            while len(self._kept) >= _KEPT:
+                del self._kept[next(iter(self._kept))]
+            kept = _Held(_build(saved, self._family, state, self.device), frozenset(state), "")
+            torch.set_num_threads(self.threads or _suitable_threads(kept.model))
+            self._kept[saved.config_hash] = kept
+        kept.weights_hash = saved.weights_hash
+        self._held = kept
+
+    @property
+    def _model(self) -> Any:
+        if self._held is None:
+            raise CheckpointError("no checkpoint is loaded.")
+        return self._held.model
 
     def body(self, ids: torch.Tensor, *, attentions: bool, layers: bool = False) -> Any:
         """The encoder's output for ``ids`` (rows, length), all of one length and none of them padding."""
+        model = self._model
         wanted = "eager" if attentions else "sdpa"
-        if self._model.config._attn_implementation != wanted:
-            self._model.set_attn_implementation(wanted)
+        if model.config._attn_implementation != wanted:
+            model.set_attn_implementation(wanted)
         with torch.inference_mode(), self._precision():
-            return self._model.base_model(
+            return model.base_model(
                 input_ids=ids.to(self.device), output_attentions=attentions, output_hidden_states=layers
             )
 
@@ -88,15 +104,21 @@ class Resident:
         """The head over the vocabulary, in fp32.
 
         Raises:
-            CheckpointError: the model has none.
+            CheckpointError: the checkpoint has none.
         """
-        name = type(self._model).__name__
-        if name not in _HEADS:
+        model, family = self._model, self._family
+        assert self._held is not None
+        assert family is not None
+        if not any(name.startswith(family.marks) for name in self._held.names):
             raise CheckpointError(
-                f"{name} has no head over the vocabulary that is known here, and the task needs one. "
-                f"Known: {', '.join(_HEADS)}."
+                f"The checkpoint has no head over the vocabulary ({family.marks[0]}…): the task needs one."
+                + (
+                    " It is a discriminator: save its generator beside it, in a folder generator/."
+                    if type(model).__name__ == DETECTOR
+                    else ""
+                )
             )
-        head = _HEADS[name](self._model)
+        head = family.head(model)
 
         def logits(hidden: torch.Tensor) -> torch.Tensor:
             with torch.inference_mode():
@@ -105,9 +127,25 @@ class Resident:
 
         return logits
 
-    def _suitable_threads(self) -> int:
-        width = getattr(self._model.config, "hidden_size", _WIDE)
-        return _MOST_THREADS if width >= _WIDE else 1
+    def detector(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """ELECTRA's discriminator: hidden states (n, width) to logits (n,), above 0 for a replaced piece.
+
+        Raises:
+            CheckpointError: the checkpoint has none.
+        """
+        model = self._model
+        if type(model).__name__ != DETECTOR:
+            raise CheckpointError(
+                "The checkpoint has no head that detects replaced pieces, and the task needs one: "
+                "it is for ELECTRA's discriminators."
+            )
+
+        def logits(hidden: torch.Tensor) -> torch.Tensor:
+            with torch.inference_mode():
+                found: torch.Tensor = model.discriminator_predictions(hidden.float())
+            return found
+
+        return logits
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         cast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
@@ -116,57 +154,96 @@ class Resident:
         return cast
 
 
-def read_weights(saved: SavedStep) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint, checked.
+def _suitable_threads(model: Any) -> int:
+    return _MOST_THREADS if getattr(model.config, "hidden_size", _WIDE) >= _WIDE else 1
+
+
+def read_weights(saved: SavedStep, family: Family) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint by the names that ``family`` gives them, checked.
 
     Raises:
-        CheckpointError: the bytes are not those of the manifest, are no safetensors, or hold NaN or infinity.
+        CheckpointError: the bytes are not those of the manifest, hold no tensors, or hold NaN or infinity.
     """
-    path = saved.folder / WEIGHTS_FILE
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != saved.weights_hash:
-        raise CheckpointError(
-            f"{path} is damaged: its SHA-256 starts {found[:12]}, COMPLETE.json says "
-            f"{saved.weights_hash[:12]}. Copy or save the step again."
-        )
-    try:
-        state: dict[str, torch.Tensor] = safetensors.torch.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{path} is no complete safetensors file: {error}. Copy or save the step again."
-        ) from error
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor.sum(dtype=torch.float64)):
-            raise CheckpointError(f"{path}: {name} holds NaN or infinity: the training had diverged here.")
+    state: dict[str, torch.Tensor] = {}
+    for file in saved.weights:
+        for told, tensor in _tensors(file).items():
+            name = canonical(told, family)
+            if name is None:
+                continue
+            if tensor.is_floating_point() and not torch.isfinite(tensor.sum(dtype=torch.float64)):
+                raise CheckpointError(
+                    f"{file.uri}: {told} holds NaN or infinity: the training had diverged here."
+                )
+            state[name] = tensor
     return state
 
 
-def _build(saved: SavedStep, device: str) -> Any:
+def _tensors(file: ModelFile) -> dict[str, torch.Tensor]:
+    data = file.read()
+    if file.path.endswith(".safetensors"):
+        try:
+            found: dict[str, torch.Tensor] = safetensors.torch.load(data)
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{file.uri} is no complete safetensors file: {error}. Copy or save the step again."
+            ) from error
+        return found
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            told = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{file.uri} is refused: it holds more than tensors, and to read it would run code, or it is "
+            f"damaged ({_first_line(error)}). Save the weights alone, best as model.safetensors."
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{file.uri} is no complete PyTorch file: {_first_line(error)}. Copy or save the step again."
+        ) from error
+    for wrapping in ("state_dict", "model"):
+        if isinstance(told, dict) and isinstance(told.get(wrapping), dict):
+            told = told[wrapping]
+    if not isinstance(told, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in told.values()):
+        raise CheckpointError(f"{file.uri}: expected tensors by name, found {type(told).__name__}.")
+    return {str(name).removeprefix("module."): tensor for name, tensor in told.items()}
+
+
+def _build(saved: SavedStep, family: Family, state: dict[str, torch.Tensor], device: str) -> Any:
+    detects = any(name.startswith(DETECTOR_MARK) for name in state)
+    kind = getattr(
+        transformers, DETECTOR if detects and family.masked.startswith("Electra") else family.masked
+    )
     with _quiet():
         try:
-            model, told = _class(saved).from_pretrained(
-                saved.folder,
+            model, told = kind.from_pretrained(
+                None,
+                config=_config(saved),
+                state_dict=state,
                 output_loading_info=True,
-                local_files_only=True,
-                use_safetensors=True,
                 dtype=torch.float32,
                 attn_implementation="sdpa",
             )
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{saved.folder}: the model cannot be built: {error}") from error
+            raise CheckpointError(f"{saved.uri}: the model cannot be built: {_first_line(error)}") from error
+    if not any(name.startswith(family.marks) for name in state):
+        # An encoder alone: no head was saved, and none is used.
+        told["missing_keys"] = [n for n in told["missing_keys"] if not n.startswith(family.marks)]
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
         names = sorted(map(str, told[what]))
         if names:
             shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
             raise CheckpointError(
-                f"{saved.folder}: {WEIGHTS_FILE} and {CONFIG_FILE} do not belong together: "
+                f"{saved.uri}: the weights and {CONFIG_FILE} do not belong together: "
                 f"{len(names)} {what.replace('_', ' ')} for {type(model).__name__} ({shown})."
             )
     return _fuse_gelu(model).eval().requires_grad_(False).to(device)
+
+
+def _config(saved: SavedStep) -> Any:
+    """The configuration as transformers reads it; code that a repository brings along is never run."""
+    told = {key: value for key, value in saved.config.items() if key not in ("auto_map", "model_type")}
+    return transformers.AutoConfig.for_model(saved.config["model_type"], **told)
 
 
 def _fuse_gelu(model: Any) -> Any:
@@ -178,20 +255,13 @@ def _fuse_gelu(model: Any) -> Any:
     return model
 
 
-def _class(saved: SavedStep) -> Any:
-    """The class that config.json names; the family's pretraining class where it names none."""
-    named = saved.config.get("architectures") or []
-    found = getattr(transformers, named[0], None) if named else None
-    return found or transformers.AutoModelForPreTraining
-
-
 def _swap(model: Any, state: dict[str, torch.Tensor], saved: SavedStep) -> None:
     """Copies ``state`` into the resident model; tied tensors follow by themselves."""
     parameters = model.state_dict()
     for name, tensor in state.items():
         if parameters[name].shape != tensor.shape:
             raise CheckpointError(
-                f"{saved.folder / WEIGHTS_FILE}: {name} has the shape {tuple(tensor.shape)}, "
+                f"{saved.uri}: {name} has the shape {tuple(tensor.shape)}, "
                 f"config.json makes it {tuple(parameters[name].shape)}."
             )
         parameters[name].copy_(tensor)
@@ -208,3 +278,7 @@ def _quiet() -> Iterator[None]:
     finally:
         transformers.logging.set_verbosity(level)
         transformers.logging.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

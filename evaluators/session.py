@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 import embryo_store
-from evaluators.checkpoints import CheckpointSource, CheckpointStore
+from evaluators.checkpoints import CheckpointSource, open_checkpoints
 from evaluators.claims import Claims
 from evaluators.corpora.find import DataFolder, look
 from evaluators.desk import Desk
@@ -112,7 +112,7 @@ def prepare(settings: Settings) -> Prepared:
 
 def source_of(settings: Settings) -> CheckpointSource:
     """Where the checkpoints come from."""
-    return CheckpointStore(settings.checkpoints)
+    return open_checkpoints(settings.checkpoints)
 
 
 def say_notes(prepared: Prepared, out: Console) -> None:

@@ -25,7 +25,7 @@ _EVAL_KEYS = {"dtype": str, "threads": int, "jobs": int, "run": list, "task": li
 class Settings:
     """All that decides what is evaluated, and where it is read and written."""
 
-    checkpoints: Path
+    checkpoints: str
     data: Path
     db: Path
     runs: tuple[str, ...] = ()
@@ -59,8 +59,8 @@ def settle(
     """
     written = _read(config)
     eval_table = _eval_table(written, config)
-    paths = {
-        name: Path(given if given is not None else _text(written.get(name, default), name, config))
+    places = {
+        name: given if given is not None else _text(written.get(name, default), name, config)
         for (name, default), given in zip(_PATHS.items(), (checkpoints, data, db), strict=True)
     }
     chosen: Any = dtype if dtype is not None else eval_table.get("dtype", "auto")
@@ -76,9 +76,9 @@ def settle(
         if number is not None and number < 1:
             raise InputError(f"{name} is {number}. Expected 1 or more.")
     return Settings(
-        checkpoints=paths["checkpoints"],
-        data=paths["data"],
-        db=paths["db"],
+        checkpoints=places["checkpoints"],
+        data=Path(places["data"]),
+        db=Path(places["db"]),
         runs=tuple(runs or eval_table.get("run", ())),
         steps=steps if steps is not None else Steps(),
         tasks=tuple(tasks or eval_table.get("task", ())),

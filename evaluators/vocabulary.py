@@ -5,15 +5,19 @@ The one place that tokenises. Knows no weights and no task.
 
 from __future__ import annotations
 
+import json
+import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from embryo_store.records import Vocabulary as VocabularyRecord
 from evaluators.checkpoints import SavedStep
+from evaluators.checkpoints.base import CONFIG_FILE
 from evaluators.errors import CheckpointError
 
 #: Sizes that embedding matrices are commonly rounded up to a multiple of.
@@ -78,29 +82,41 @@ def load_vocabulary(saved: SavedStep) -> Vocabulary:
     """
     from transformers import AutoTokenizer
 
-    folder = saved.folder
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from error
+    where = saved.uri
+    if not saved.tokenizer:
+        raise CheckpointError(
+            f"{where} has no tokenizer: expected tokenizer.json, vocab.txt or spiece.model there, or in the "
+            "run's own folder. Put the one there that the model was trained with."
+        )
+    with tempfile.TemporaryDirectory(prefix="embryo-tokenizer-") as folder:
+        for file in saved.tokenizer:
+            Path(folder, file.name).write_bytes(file.read())
+        config = {key: value for key, value in saved.config.items() if key != "auto_map"}
+        Path(folder, CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, use_fast=True, trust_remote_code=False
+            )
+        except Exception as error:  # the library raises whatever it meets in the files
+            raise CheckpointError(f"{where}: the tokenizer cannot be loaded: {_first_line(error)}") from error
     size, model_size = len(tokenizer), saved.config.get("vocab_size")
     if not isinstance(model_size, int) or not any(-(-size // m) * m == model_size for m in _ROUNDINGS):
         raise CheckpointError(
-            f"{folder}: the tokenizer has {size:,} tokens, the model's vocab_size is {model_size}. "
+            f"{where}: the tokenizer has {size:,} tokens, the model's vocab_size is {model_size}. "
             "They do not belong together: put the tokenizer there that the model was trained with."
         )
     special = {name: getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "mask", "unk")}
     for name in ("cls", "sep", "mask"):
         if special[name] is None:
             raise CheckpointError(
-                f"{folder}: the tokenizer names no {name}_token, which masked prediction needs: "
+                f"{where}: the tokenizer names no {name}_token, which masked prediction needs: "
                 "add it to tokenizer_config.json."
             )
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise CheckpointError(
-            f"{folder}: expected a tokenizer.json (a fast tokenizer); found {type(tokenizer).__name__}."
+            f"{where}: expected a tokenizer.json (a fast tokenizer); found {type(tokenizer).__name__}."
         )
-    backend = tokenizer.backend_tokenizer
+    backend = _after_a_space(tokenizer.backend_tokenizer)
     backend.no_truncation()
     backend.no_padding()
     return Vocabulary(
@@ -121,6 +137,18 @@ def _tokens(vocab: Mapping[str, int], size: int) -> tuple[str, ...]:
     for token, index in vocab.items():
         tokens[index] = token
     return tuple(tokens)
+
+
+def _after_a_space(backend: Any) -> Any:
+    """Words are tokenised one by one: to a byte-level vocabulary, each of them follows a space."""
+    told = json.loads(backend.to_str())
+    first = told.get("pre_tokenizer") or {}
+    levels = [one for one in (first, *first.get("pretokenizers", ())) if one.get("type") == "ByteLevel"]
+    if all(one.get("add_prefix_space") for one in levels):
+        return backend
+    for one in levels:
+        one["add_prefix_space"] = True
+    return type(backend).from_str(json.dumps(told))
 
 
 def _lower_cases(backend: Any) -> bool:

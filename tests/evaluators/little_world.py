@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AlbertConfig,
@@ -121,7 +122,54 @@ def make_model(
     }
     if family == "albert":
         return AlbertForPreTraining(AlbertConfig(embedding_size=16, **shape)).eval()
-    return BertForPreTraining(BertConfig(**shape)).eval()
+    if family == "bert":
+        return BertForPreTraining(BertConfig(**shape)).eval()
+    return _other(family, shape).eval()
+
+
+def _other(family: str, shape: dict[str, object]) -> torch.nn.Module:
+    """Families beside ALBERT and BERT; "electra" is a generator, "detector" an ELECTRA discriminator."""
+    if family in ("electra", "detector"):
+        config = transformers.ElectraConfig(embedding_size=16, pad_token_id=0, **shape)
+        kind = transformers.ElectraForMaskedLM if family == "electra" else transformers.ElectraForPreTraining
+        return kind(config)
+    if family == "roberta":
+        length = shape.pop("max_position_embeddings") + 1
+        return transformers.RobertaForMaskedLM(
+            transformers.RobertaConfig(max_position_embeddings=length, pad_token_id=0, **shape)
+        )
+    if family == "distilbert":
+        return transformers.DistilBertForMaskedLM(
+            transformers.DistilBertConfig(
+                vocab_size=shape["vocab_size"],
+                dim=32,
+                n_layers=2,
+                n_heads=4,
+                hidden_dim=64,
+                max_position_embeddings=shape["max_position_embeddings"],
+                initializer_range=0.3,
+                activation="gelu",
+            )
+        )
+    assert family == "modernbert"
+    return transformers.ModernBertForMaskedLM(
+        transformers.ModernBertConfig(
+            vocab_size=shape["vocab_size"],
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=shape["max_position_embeddings"],
+            global_attn_every_n_layers=2,
+            local_attention=8,
+            initializer_range=0.3,
+            pad_token_id=0,
+            cls_token_id=2,
+            sep_token_id=3,
+            bos_token_id=2,
+            eos_token_id=3,
+        )
+    )
 
 
 def teach(model: torch.nn.Module, updates: int) -> torch.nn.Module:
@@ -133,7 +181,8 @@ def teach(model: torch.nn.Module, updates: int) -> torch.nn.Module:
         words = [form for form, _ in TREEBANK[update % 3]]
         ids = torch.tensor([tokenizer(" ".join(words))["input_ids"]])
         shown = torch.where(torch.rand(ids.shape) < 0.3, tokenizer.mask_token_id, ids)
-        logits = model(input_ids=shown).prediction_logits
+        out = model(input_ids=shown)
+        logits = out.prediction_logits if "prediction_logits" in out else out.logits
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(logits[0], ids[0]).backward()
         optimizer.step()

@@ -5,7 +5,6 @@ exit code.
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -212,10 +211,10 @@ def damage_tokenizer(weights: Path, little: ModuleType) -> None:
 
 
 def damage_head(weights: Path, little: ModuleType) -> None:
-    config = json.loads(weights.with_name("config.json").read_text())
-    config["architectures"] = ["AlbertForSequenceClassification"]
-    weights.with_name("config.json").write_text(json.dumps(config))
-    little.write_manifest(weights.parent, 10)
+    from transformers import AlbertForSequenceClassification
+
+    model = AlbertForSequenceClassification(little.make_model(10).config)
+    little.write_step(weights.parent.parent, 10, model)
 
 
 def damage_nan(weights: Path, little: ModuleType) -> None:
@@ -242,7 +241,7 @@ def damage_manifest(weights: Path, little: ModuleType) -> None:
             damage_tokenizer,
             ("the tokenizer has 66 tokens, the model's vocab_size is 99", "do not belong together"),
         ),
-        (damage_head, ("do not belong together", "missing keys for AlbertForSequenceClassification")),
+        (damage_head, ("do not belong together", "unexpected keys for AlbertForMaskedLM")),
         (damage_nan, ("predictions.bias holds NaN or infinity",)),
         (damage_manifest, ("COMPLETE.json cannot be read as JSON",)),
     ],
