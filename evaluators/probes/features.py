@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from evaluators.batches import Batch
-from evaluators.errors import EvaluatorError
+from evaluators.errors import CheckpointError
 from evaluators.probes.spans import TaskSpans
 
 Ints = npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ class FeatureBank:
         """Takes the room.
 
         Raises:
-            EvaluatorError: the disk has not enough of it.
+            CheckpointError: the disk has not enough of it.
         """
         shape = (layers, spans, width)
         size = 4 * layers * spans * width
@@ -103,7 +103,7 @@ def _mapped(shape: tuple[int, int, int], size: int) -> Floats:
             return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
     except OSError as error:
         free = shutil.disk_usage(folder).free
-        raise EvaluatorError(
+        raise CheckpointError(
             f"The probes' features need {size / 1e9:.1f} GB in {folder}, which has {free / 1e9:.1f} GB free "
             f"({error.strerror}). Set TMPDIR to a larger disk, lower max_targets, or raise memory."
         ) from error

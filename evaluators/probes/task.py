@@ -223,7 +223,7 @@ class _ByDigest:
         return hash(self.vocabulary.digest)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _shared(
     corpus: _ByContent, vocabulary: _ByDigest, limit: int, most: int, seed: int, whose: Whose
 ) -> _Shared:

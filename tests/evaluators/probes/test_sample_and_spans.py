@@ -1,5 +1,7 @@
 """What a probe reads: the sample, and where its spans lie among word pieces."""
 
+import resource
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.corpora.edges import SPLITS, EdgeBuilder, EdgeCorpus, Target
+from evaluators.errors import CheckpointError
 from evaluators.probes.features import FeatureBank, poolings
+from evaluators.probes.judge import Questions, judge
 from evaluators.probes.labels import PAPER_LABELS, parameters
 from evaluators.probes.sample import beyond_labels, draw
 from evaluators.probes.spans import rows_of, spans_of
@@ -191,3 +195,29 @@ def test_features_on_disk_leave_nothing_behind(tmp_path: Path, monkeypatch: pyte
     bank = FeatureBank(2, 1000, 8, 0)
     assert bank.on_disk
     assert list(tmp_path.iterdir()) == [], "the file has no name even while it is used"
+
+
+def test_a_disk_too_small_for_the_features_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found out while the file is made: a write to a page that the disk has no room for kills a process."""
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"features need 0\.1 GB in .*Set TMPDIR to a larger disk"):
+            FeatureBank(2, 2_000_000, 8, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_states_that_are_not_finite_are_named_by_their_layer() -> None:
+    corpus = corpus_of([("a b", {"pos": [noun(0, 1), noun(1, 2)]})])
+    rows, spans = spans_in(corpus, "pos", 64)
+    bank = FeatureBank(2, len(spans), 4, 1e9)
+    for pooling, batch in zip(poolings(spans, rows.batches), rows.batches, strict=True):
+        good = torch.ones(*batch.ids.shape, 4)
+        bank.fill(pooling, [good, good / 0])
+    every = {"paper": np.ones(48, np.bool_)}
+    asked = Questions(PAPER_LABELS["pos"], spans.targets, np.zeros(2, np.int64), None, every)
+    with pytest.raises(CheckpointError, match="layer 1 hold NaN or infinity"):
+        judge(bank, asked, torch.device("cpu"))
