@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from embryo_store.planning import costs
+from embryo_store.evaluating import costs
 from evaluators.estimate import Basis, estimate
 from evaluators.plan import Job, Plan
 from evaluators.settings import Settings

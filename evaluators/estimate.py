@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from embryo_store.planning import ROW_BYTES, ResultCost
+from embryo_store.evaluating import ROW_BYTES, ResultCost
 from evaluators.checkpoints import SavedStep
 from evaluators.corpora.base import FactCorpus, SentenceCorpus, WordCorpus
 from evaluators.corpora.edges import EdgeCorpus

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from embryo_store import Done
 from embryo_store.records import Key
 from evaluators.checkpoints import CheckpointSource, SavedStep
 from evaluators.checkpoints.base import pick
 from evaluators.corpora.base import Corpus
-from evaluators.corpora.find import DataFolder
+from evaluators.corpora.find import DataFolder, Kind
 from evaluators.corpora.sentences import built_in
 from evaluators.errors import InputError
 from evaluators.hardware import Dtype
@@ -180,7 +181,7 @@ def _unfit(
 def _read(data: DataFolder, tasks: Sequence[Task]) -> Mapping[str, Sequence[Corpus]]:
     """The corpora of every kind that is needed, each read once."""
     needed = {task.reads for task in tasks}
-    corpora: dict[str, list[Corpus]] = {kind: [] for kind in ("words", "facts", "sentences", "edges")}
+    corpora: dict[str, list[Corpus]] = {kind: [] for kind in get_args(Kind)}
     for found in data.corpora:
         if found.kind in needed:
             corpora[found.kind].append(found.read())

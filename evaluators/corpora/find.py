@@ -16,7 +16,7 @@ from evaluators.corpora.lama import facts_folder, read_lama, relations_file
 from evaluators.corpora.sentences import read_sentences
 from evaluators.errors import InputError
 
-Kind = Literal["words", "facts", "sentences", "edges"]
+Kind = Literal["words", "facts", "sentences", "edges", "asked"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def look(root: Path) -> DataFolder:
     corpora: list[Found] = []
     notes: list[str] = []
     for entry in sorted(root.iterdir()) if root.is_dir() else []:
-        if entry.is_dir():
+        if entry.is_dir() and not entry.name.startswith("."):
             _look_into(entry, corpora, notes)
         elif stem(entry, ".conllu") is not None:
             notes.append(f"{entry} is not used: a corpus has a folder of its own. Move it to {root}/NAME/.")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from evaluators.vocabulary import Vocabulary
 
-Kind = Literal["words", "facts", "sentences", "edges", "log"]
+Kind = Literal["words", "facts", "sentences", "edges", "asked", "log"]
 
 
 class Cost(IntEnum):

@@ -1,4 +1,4 @@
-"""What a planner asks of the store: what earlier results cost, and what they were made of."""
+"""What an evaluator asks of the store: what results cost, what they were made of, what was answered."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ SELECT run, step, task, dataset, protocol, seed, inputs, inputs_hash, status, fi
 FROM evaluations ORDER BY run, step, task, dataset, protocol, seed
 """
 
+CLOZE_SQL = """
+SELECT run, step, position, list(struct_pack(token, probability := exp(logp)) ORDER BY place)
+FROM cloze_top WHERE text = ? AND place <= ? GROUP BY run, step, position ORDER BY ALL
+"""
+
 
 @dataclass(frozen=True)
 class ResultCost:
@@ -86,6 +91,16 @@ class MadeOf:
     versions: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class ClozeAnswer:
+    """What a checkpoint put in the place of a mask (counted from 1): tokens and probabilities, best first."""
+
+    run: str
+    step: int
+    mask: int
+    answers: tuple[tuple[str | None, float], ...]
+
+
 def costs(path: str | Path, *, timeout: float = 60.0) -> tuple[ResultCost, ...]:
     """What stored results cost; empty where there is no store yet. Raises StoreError."""
     return tuple(ResultCost(*row) for row in _rows(path, COSTS_SQL, timeout))
@@ -99,9 +114,17 @@ def made_of(path: str | Path, *, timeout: float = 60.0) -> Mapping[Key, MadeOf]:
     }
 
 
-def _rows(path: str | Path, query: str, timeout: float) -> Sequence[tuple[Any, ...]]:
+def cloze_answers(path: str | Path, text: str, *, top: int, timeout: float = 60.0) -> tuple[ClozeAnswer, ...]:
+    """The ``top`` answers to a sentence at every step that was asked, by run, step and mask."""
+    return tuple(
+        ClozeAnswer(run, step, mask, tuple((each["token"], each["probability"]) for each in found))
+        for run, step, mask, found in _rows(path, CLOZE_SQL, timeout, text, top)
+    )
+
+
+def _rows(path: str | Path, query: str, timeout: float, *values: object) -> Sequence[tuple[Any, ...]]:
     try:
         with reading(os.path.realpath(path), timeout=timeout, query_seconds=timeout) as connection:
-            return connection.execute(query).fetchall()
+            return connection.execute(query, values).fetchall()
     except StoreMissing:
         return []
