@@ -20,6 +20,7 @@ PROBES = ("probe-pos", "probe-const", "probe-srl", "probe-coref")
 #: arguments of its own ``add_arguments(parser)``; it is imported when it is asked for.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("evaluators.listing", "what is done and what is missing"),
+    "doctor": ("evaluators.doctor", "what would fail, before much is computed"),
     "diff": ("evaluators.diff", "which input changed since results were stored, or between two of them"),
     "data": ("evaluators.data", "get the open corpora"),
     "cloze": ("evaluators.cloze", "one sentence with a [MASK] through the steps"),

@@ -43,7 +43,7 @@ class Computer:
             started = now()
             yield Doing(ask.number)
             try:
-                prepared = self._prepare(ask)
+                prepared = self.prepare(ask)
             except Exception as error:  # one checkpoint never stops the others: the error is stored
                 yield self._failed(ask, started, error)
                 continue
@@ -89,7 +89,7 @@ class Computer:
     def _failed(self, ask: Ask, started: datetime, error: Exception) -> Answer:
         return Answer(ask.number, started, now(), self.host, self.device, failure=_say(error))
 
-    def _prepare(self, ask: Ask) -> Prepared:
+    def prepare(self, ask: Ask) -> Prepared:
         """Loads the weights, and makes the inputs where this tokenizer has none yet."""
         saved, corpus = ask.saved, self.setup.corpora[ask.corpus]
         self._resident.hold(saved)
@@ -106,13 +106,28 @@ class Computer:
             self._vocabularies[key] = load_vocabulary(saved)
         return self._vocabularies[key]
 
-    def _pass(self, sharing: Sequence[Prepared]) -> list[Collector]:
-        """One forward pass for tasks that read the same."""
+    def rehearse(self, ask: Ask) -> Prepared:
+        """All that can fail before much is computed: weights, tokenizer, inputs, and the first batch.
+
+        Raises:
+            Exception: what the evaluation itself would record.
+        """
+        prepared = self.prepare(ask)
+        self._pass([prepared], most=1)
+        return prepared
+
+    def _pass(self, sharing: Sequence[Prepared], most: int | None = None) -> list[Collector]:
+        """One forward pass for tasks that read the same; over the first ``most`` batches."""
         stream = sharing[0].stream
         collectors = [prepared.start() for prepared in sharing]
-        for index, batch in enumerate(stream.batches):
+        for index, batch in enumerate(stream.batches[:most]):
             ids = torch.from_numpy(batch.ids)
             out = self._resident.body(ids, attentions=stream.attentions, layers=stream.layers)
+            if stream.attentions and not (out.attentions and out.attentions[0] is not None):
+                raise CheckpointError(
+                    "The model gives no attention maps back, though they were asked for: this version of "
+                    "transformers computes them in a way that keeps none. Take one that pyproject.toml names."
+                )
             seen = Pass(out.last_hidden_state, out.attentions or (), self._logits, out.hidden_states or ())
             for collector in collectors:
                 collector.see(index, batch, seen)

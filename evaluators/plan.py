@@ -23,8 +23,9 @@ from evaluators.tasks.train_log import LogSlice, cut_log, read_log
 
 #: What a task needs and how to get it, by the kind of corpus that it reads.
 HOW_TO_GET = {
-    "words": "put a treebank (NAME.conllu) into a folder of its own in {data}",
-    "facts": "put relations.jsonl and TREx/P*.jsonl into a folder of their own in {data}",
+    "words": "put a treebank (NAME.conllu) into a folder of its own in {data}, or run embryo-eval data ewt",
+    "facts": "put relations.jsonl and TREx/P*.jsonl into a folder of their own in {data}, or run "
+    "embryo-eval data lama",
     "edges": "put OntoNotes (CoNLL-2012), PropBank with a treebank, GUM or probing JSON lines into {data}",
     "log": "none of the runs has a train_log.jsonl",
 }
