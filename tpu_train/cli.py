@@ -21,6 +21,7 @@ _EXAMPLES = """\
 examples:
   embryo-train --recipe albert-tiny --corpus text/ --out checkpoints/albert-tiny
   embryo-train --out checkpoints/albert-tiny      goes on with a run that was stopped
+  embryo-train text --corpus enwiki-…-pages-articles.xml.bz2 books/ --out text/
   embryo-train explain albert-base                where a recipe's numbers come from
   embryo-train plan albert-base                   which steps will be saved, and how large they are
 
@@ -108,7 +109,7 @@ def _train(arguments: Sequence[str]) -> int:
     parser = _parser(
         "embryo-train",
         "Pretrain a language model and keep its checkpoints; the same command resumes. "
-        "Other commands: explain, plan, batch (each has --help).",
+        "Other commands: text, explain, plan, batch (each has --help).",
     )
     parser.add_argument("--recipe", help="a recipe's name, or a TOML file")
     parser.add_argument("--corpus", nargs="+", help="folders of text files, or files")
@@ -200,4 +201,37 @@ def _batch(arguments: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS = {"train": _train, "explain": _explain, "plan": _plan, "batch": _batch}
+def _text(arguments: Sequence[str]) -> int:
+    parser = _parser(
+        "embryo-train text",
+        "Dumps, archives and books into a folder of plain text: markup removed, split into sentences, every "
+        "document once. The same command goes on where it was stopped.",
+    )
+    parser.add_argument("--corpus", nargs="+", required=True, help="dumps, archives, folders, text files")
+    parser.add_argument("--out", required=True, help="the folder, to be given as --corpus to training")
+    parser.add_argument("--processes", type=int, help="default: all cores")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    options = parser.parse_args(arguments)
+    if options.processes is not None and options.processes < 1:
+        raise InputError(f"--processes {options.processes}: expected 1 or more.")
+
+    from tpu_train.hardware import cores
+    from tpu_train.progress import Display
+    from tpu_train.text.build import build
+
+    with Display(options.quiet) as display:
+        counts = build(
+            [Path(source) for source in options.corpus],
+            Path(options.out),
+            options.processes or cores(),
+            lambda done, total, told: display.show("Reading text", done, total, told),
+        )
+        display.say(
+            f"{options.out}: {counts.documents:,} documents, {counts.sentences:,} sentences, "
+            f"{counts.words:,} words, {counts.characters / 1e6:,.1f} million characters; left out: "
+            f"{counts.duplicates:,} duplicates, {counts.empty:,} without text."
+        )
+    return 0
+
+
+_COMMANDS = {"train": _train, "text": _text, "explain": _explain, "plan": _plan, "batch": _batch}

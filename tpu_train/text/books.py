@@ -20,10 +20,10 @@ _END = re.compile(
 _HEADER_LINES = 40
 _NAMED = re.compile(r"project gutenberg", re.IGNORECASE)
 #: Text is wrapped if so many lines or more are there, hardly any longer than this, most without an end mark.
-_ENOUGH_LINES, _WIDEST = 60, 90
+_ENOUGH_LINES, _WIDEST = 60, 110
 _END_MARK = re.compile(r"""[.!?…]["'”’)\]_*]*$""")
-#: A line shorter than this share of the usual width ends its paragraph.
-_SHORT = 0.72
+#: Where hardly a line is blank, one that is shorter than this share of the usual width ends its paragraph.
+_SHORT, _FEW_BLANK = 0.72, 0.03
 
 
 def is_book(head: Sequence[str]) -> bool:
@@ -34,7 +34,7 @@ def is_book(head: Sequence[str]) -> bool:
     if len(filled) < _ENOUGH_LINES:
         return False
     open_ended = sum(_END_MARK.search(line) is None for line in filled)
-    return 40 <= _width(filled) <= _WIDEST and open_ended > 0.6 * len(filled)
+    return 40 <= _width(filled) <= _WIDEST and open_ended > 0.5 * len(filled)
 
 
 def documents(lines: Iterable[tuple[int, str]]) -> Iterator[Document]:
@@ -54,14 +54,16 @@ def _between_marks(lines: list[str]) -> list[str]:
 
 
 def _paragraphs(lines: list[str]) -> list[str]:
-    """Lines joined until a blank one, or one that ends well before the usual width."""
-    width = _width([line for line in lines if line])
+    """Lines joined until a blank one or, in text without blank ones, one that ends well before the others."""
+    filled = [line for line in lines if line]
+    unmarked = len(lines) - len(filled) < _FEW_BLANK * len(lines)
+    least = _SHORT * _width(filled) if unmarked else 0.0
     paragraphs: list[str] = []
     open_lines: list[str] = []
     for line in lines:
         if line:
             open_lines.append(line)
-        if open_lines and (not line or len(line) < _SHORT * width):
+        if open_lines and (not line or len(line) < least):
             paragraphs.append(" ".join(open_lines))
             open_lines = []
     if open_lines:

@@ -1,12 +1,15 @@
-"""Finding a corpus's files and reading their lines. Knows compression and encodings, not formats of text."""
+"""Finding a corpus's files, decompressing them, reading lines. Knows encodings, not formats of text."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import io
+import lzma
 import re
-from collections.abc import Iterator, Sequence
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 #: In a folder, files of these names are read; a file that is named itself is always read.
-_NAMES = re.compile(r"(.*\.txt|wiki_\d+)(\.gz|\.bz2|\.zst)?", re.IGNORECASE)
+_NAMES = re.compile(
+    r"(.*\.txt|wiki_\d+|.*pages-articles.*\.xml|.*\.tar)(\.gz|\.bz2|\.xz|\.zst)?|.*\.t(gz|bz2|xz)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def find(sources: Sequence[Path]) -> list[TextFile]:
     if not found:
         raise InputError(
             f"No text in {', '.join(map(str, sources))}: expected files named *.txt or wiki_NN "
-            "(also .gz, .bz2, .zst)."
+            "(also .gz, .bz2, .xz, .zst), *pages-articles*.xml.bz2, or archives (*.tar.xz and so on)."
         )
     return found
 
@@ -59,9 +65,9 @@ def find(sources: Sequence[Path]) -> list[TextFile]:
 class _Zstandard(io.RawIOBase):
     """A zstd file's content; unlike ``zstandard.open``, an archive that was cut off is an error."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens ``path``."""
-        self._file = path.open("rb")
+    def __init__(self, file: IO[bytes]) -> None:
+        """Reads from ``file``."""
+        self._file = file
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._begun = False
         self._rest = b""
@@ -91,40 +97,62 @@ class _Zstandard(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Leaves the file to whoever opened it."""
         super().close()
 
 
-def _open(path: Path) -> IO[bytes]:
-    match path.suffix.lower():
-        case ".gz":
-            return cast(IO[bytes], gzip.open(path, "rb"))
-        case ".bz2":
-            return cast(IO[bytes], bz2.open(path, "rb"))
-        case ".zst":
-            return io.BufferedReader(_Zstandard(path))
-        case _:
-            return path.open("rb")
+@dataclass(frozen=True)
+class Opened:
+    """A file's decompressed content, and the file itself, whose place tells how far reading has come."""
+
+    stream: IO[bytes]
+    raw: IO[bytes]
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file, numbered from 1, without their line ends.
+@contextmanager
+def opened(path: Path) -> Iterator[Opened]:
+    """Opens a file, decompressing by its name; whatever breaks while it is read is told with its name.
 
     Raises:
-        InputError: a line that is not UTF-8 (file and line are named), or a broken compressed file.
+        InputError: a broken or cut-off compressed file, or one that cannot be read.
+    """
+    try:
+        with path.open("rb") as raw, _decompressed(raw, path.suffix.lower()) as stream:
+            yield Opened(stream, raw)
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, tarfile.TarError, zstandard.ZstdError) as error:
+        raise InputError(
+            f"{path}: a broken or cut-off file ({error}). Download it again and compare its checksum."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from None
+
+
+def _decompressed(raw: IO[bytes], suffix: str) -> IO[bytes]:
+    match suffix:
+        case ".gz" | ".tgz":
+            return cast(IO[bytes], gzip.open(raw, "rb"))
+        case ".bz2" | ".tbz2":
+            return cast(IO[bytes], bz2.open(raw, "rb"))
+        case ".xz" | ".txz":
+            return cast(IO[bytes], lzma.open(raw, "rb"))
+        case ".zst":
+            return io.BufferedReader(_Zstandard(raw))
+        case _:
+            return io.BufferedReader(cast(io.RawIOBase, raw))
+
+
+def lines(content: Iterable[bytes], where: Path | str) -> Iterator[tuple[int, str]]:
+    """The lines of a text, numbered from 1, without their line ends.
+
+    Raises:
+        InputError: a line that is not UTF-8; ``where`` and the line are named.
     """
     number = 0
     try:
-        with _open(path) as file:
-            for number, raw in enumerate(file, 1):
-                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        for number, line in enumerate(content, 1):
+            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}, line {number}: not UTF-8 (byte 0x{error.object[error.start]:02x} at column "
+            f"{where}, line {number}: not UTF-8 (byte 0x{error.object[error.start]:02x} at column "
             f"{error.start + 1}). Convert the file to UTF-8, or leave it out."
         ) from None
-    except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        raise InputError(f"{path}, after line {number}: broken compressed file ({error}).") from None
-    except OSError as error:
-        raise InputError(f"{path}, after line {number}: cannot be read ({error}).") from None
