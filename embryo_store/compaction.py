@@ -1,4 +1,4 @@
-"""Rewrites a store sorted as it is asked, without the gaps that replaced rows leave. Changes no content.
+"""Rewrites a store sorted as it is asked, without the gaps that replaced rows leave. Changes no result.
 
 A new file is written beside the old one and takes its name at the end: a rewrite that is cut off leaves the
 store as it was.
@@ -7,17 +7,21 @@ store as it was.
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
 from embryo_store import schema
-from embryo_store.errors import StoreError
+from embryo_store.engine import SUFFIXES, quoted
+from embryo_store.errors import MergeConflict, NothingFound, StoreError
 from embryo_store.explain import system_explained
-from embryo_store.open import SUFFIXES, alone, quoted
+from embryo_store.merging import RUN_TABLES, renamed
+from embryo_store.open import alone
+from embryo_store.write import fold_in
 
 #: What the questions narrow down first; tables that are not named keep their order.
 ORDER = {
@@ -32,6 +36,27 @@ ORDER = {
     "cloze": "run, text, position, step",
 }
 
+#: What our own schema holds besides its tables.
+OURS = {
+    *schema.TABLES,
+    *re.findall(r"^CREATE OR REPLACE (?:VIEW|MACRO) (\w+)", schema.VIEWS_SQL, re.MULTILINE),
+}
+
+OWN_SQL = """
+SELECT 'the table', table_name FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()
+UNION ALL
+SELECT 'the view', view_name FROM duckdb_views() WHERE NOT internal AND database_name = current_database()
+UNION ALL
+SELECT 'the macro', function_name FROM duckdb_functions()
+WHERE NOT internal AND database_name = current_database()
+UNION ALL
+SELECT 'the sequence', sequence_name FROM duckdb_sequences() WHERE database_name = current_database()
+UNION ALL
+SELECT 'the index', index_name FROM duckdb_indexes() WHERE database_name = current_database()
+UNION ALL
+SELECT 'the type', type_name FROM duckdb_types() WHERE NOT internal AND database_name = current_database()
+"""
+
 
 def compact(
     path: str | Path, *, memory: str = "2GB", block_size: int | None = None, timeout: float = 60.0
@@ -42,6 +67,21 @@ def compact(
     ``block_size`` in bytes: 16,384 makes small stores many times smaller, and large ones slower to read.
     Raises StoreError; nothing is lost by any failure.
     """
+    return _rewritten(path, {}, memory=memory, block_size=block_size, timeout=timeout)
+
+
+def rename(path: str | Path, old: str, new: str, *, memory: str = "2GB", timeout: float = 60.0) -> None:
+    """Gives a run another name wherever it stands. Compacts the store on the way: the name is in every row.
+
+    Raises NothingFound without a run ``old``, MergeConflict where there is a run ``new``, StoreError.
+    """
+    fold_in(path, timeout=timeout)
+    _rewritten(path, {old: new}, memory=memory, block_size=None, timeout=timeout)
+
+
+def _rewritten(
+    path: str | Path, names: Mapping[str, str], *, memory: str, block_size: int | None, timeout: float
+) -> tuple[int, int]:
     store = Path(os.path.realpath(path))
     new = store.with_name(store.name + ".compact")
     spill = store.with_name(store.name + ".compact.tmp")
@@ -49,12 +89,14 @@ def compact(
     try:
         with alone(store, timeout=timeout, beside=lambda: [new], settings=settings) as connection:
             before = store.stat().st_size
+            _refuse_names(connection, store, names)
+            _refuse_what_would_be_lost(connection, store)
             with system_explained(store, "write"):
                 _clear(new, spill)
                 schema.create(new, block_size=block_size)
             # The log of a killed writer belongs to the old file alone, and must not outlive it.
             connection.execute("CHECKPOINT")
-            _rewrite(connection, new)
+            _rewrite(connection, new, names)
             with system_explained(store, "write"):
                 schema.sync(new)
                 # Still connected to the old file, so nobody is in: whoever comes next finds the new one.
@@ -65,12 +107,37 @@ def compact(
         _clear(new, spill)
 
 
-def _rewrite(connection: duckdb.DuckDBPyConnection, new: Path) -> None:
+def _refuse_names(connection: duckdb.DuckDBPyConnection, store: Path, names: Mapping[str, str]) -> None:
+    known = {name for (name,) in connection.execute("SELECT run FROM runs").fetchall()}
+    for old, new in names.items():
+        if old not in known:
+            raise NothingFound(
+                f"{store} has no run {old!r}. It has {', '.join(sorted(known)) or 'none'}; name one of these."
+            )
+        if new in known:
+            raise MergeConflict(
+                f"{store} has a run {new!r} already. Choose another name, or drop that run first."
+            )
+
+
+def _refuse_what_would_be_lost(connection: duckdb.DuckDBPyConnection, store: Path) -> None:
+    """A rewritten store holds the documented tables and views: what a user added is not thrown away."""
+    own = [f"{kind} {name}" for kind, name in connection.execute(OWN_SQL).fetchall() if name not in OURS]
+    if own:
+        raise StoreError(
+            f"{store} holds more than Embryo put there ({', '.join(sorted(own)[:5])}), which a rewritten "
+            "store would lack. Nothing was changed. Keep it elsewhere and drop it here, then try again."
+        )
+
+
+def _rewrite(connection: duckdb.DuckDBPyConnection, new: Path, names: Mapping[str, str]) -> None:
+    columns = renamed(names)
     connection.execute(f"ATTACH {quoted(str(new))} AS new")
     for table in schema.TABLES:
+        what = columns if table in RUN_TABLES else "*"
         order = f"ORDER BY {ORDER[table]}" if table in ORDER else ""
         connection.execute(f"DELETE FROM new.main.{table}")
-        connection.execute(f"INSERT INTO new.main.{table} SELECT * FROM main.{table} {order}")
+        connection.execute(f"INSERT INTO new.main.{table} SELECT {what} FROM main.{table} {order}")
         counts = [_count(connection, f"{place}.{table}") for place in ("main", "new.main")]
         if counts[0] != counts[1]:
             raise StoreError(f"{table} has {counts[0]} rows, its copy {counts[1]}. Nothing was changed.")

@@ -61,6 +61,12 @@ class BadQuery(StoreError):
     exit_code = 2
 
 
+class NothingFound(StoreError):
+    """Nothing of the store bears the names that were given."""
+
+    exit_code = 2
+
+
 class MergeConflict(StoreError):
     """Two stores hold different results under the same names."""
 
@@ -72,7 +78,7 @@ class StoreLocked(StoreError):
 
 
 class StoreFull(StoreError):
-    """The disk has no room left. Nothing of the refused commit was kept."""
+    """The disk has no room left. Nothing of what was being written was kept."""
 
 
 class QueryTooLong(StoreError):

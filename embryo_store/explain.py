@@ -57,7 +57,7 @@ def system_explained(store: Path, purpose: Purpose) -> Iterator[None]:
 def is_lock(error: Exception) -> bool:
     """Whether somebody else has the file open."""
     text = str(error)
-    return "Could not set lock" in text or "different configuration than existing" in text
+    return "Could not set lock" in text or "Unique file handle conflict" in text
 
 
 def missing(store: Path) -> str:
@@ -88,8 +88,8 @@ def _explained_os(error: OSError, store: Path, purpose: Purpose) -> StoreError:
 
 def _full(store: Path) -> str:
     return (
-        f"No room left on the disk for {store}. Nothing of this commit was kept, and everything before it is "
-        "whole. Make room, then run the same command again."
+        f"No room left on the disk for {store}. Nothing of what was being written was kept, all that "
+        "stood before is whole. Make room, then run the same command again."
     )
 
 
@@ -127,7 +127,7 @@ def _holder(text: str) -> str:
 
 EXPLANATIONS: tuple[tuple[str, type[StoreError], str], ...] = (
     (
-        r"Could not set lock|different configuration than existing",
+        r"Could not set lock|Unique file handle conflict",
         StoreLocked,
         "{store} is kept open by {holder}. Close it there (a `duckdb` session, a notebook), "
         "then run the same command again.",
@@ -135,8 +135,8 @@ EXPLANATIONS: tuple[tuple[str, type[StoreError], str], ...] = (
     (
         r"No space left on device|File too large|Disk quota exceeded",
         StoreFull,
-        "No room left on the disk for {store}. Nothing of this commit was kept, and everything before it is "
-        "whole. Make room, then run the same command again.",
+        "No room left on the disk for {store}. Nothing of what was being written was kept, all that "
+        "stood before is whole. Make room, then run the same command again.",
     ),
     (
         r"database does not exist",

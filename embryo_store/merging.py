@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 
 from embryo_store import schema
+from embryo_store.engine import quoted
 from embryo_store.errors import MergeConflict
-from embryo_store.open import quoted, reading, writing
+from embryo_store.open import reading, writing
 
 MERGE_SQL = files("embryo_store").joinpath("merging.sql").read_text("utf-8")
 
@@ -61,19 +62,24 @@ def take_in(connection: duckdb.DuckDBPyConnection, other: Path, *, alias: str) -
     connection.execute(MERGE_SQL)
 
 
+def renamed(names: Mapping[str, str]) -> str:
+    """What to select of a table that names runs, so that they bear their new names."""
+    cases = " ".join(f"WHEN {quoted(old)} THEN {quoted(new)}" for old, new in names.items())
+    return f"* REPLACE (CASE run {cases} ELSE run END AS run)" if names else "*"
+
+
 def _attach(
     connection: duckdb.DuckDBPyConnection, other: Path, alias: str, rename: Mapping[str, str]
 ) -> None:
     """Makes the tables of ``other`` known to ``connection`` as the temporary views ``other_…``."""
     connection.execute(f"ATTACH {quoted(str(other))} AS {alias} (READ_ONLY)")
-    cases = " ".join(f"WHEN {quoted(old)} THEN {quoted(new)}" for old, new in rename.items())
-    renamed = f"* REPLACE (CASE run {cases} ELSE run END AS run)" if rename else "*"
+    columns_of_runs = renamed(rename)
     (found,) = connection.execute(
         f"SELECT value::INTEGER FROM {alias}.main.meta WHERE key = 'schema_version'"
     ).fetchall()[0]
     there = schema.tables_of(found)
     for table in schema.TABLES:
-        columns = renamed if table in RUN_TABLES else "*"
+        columns = columns_of_runs if table in RUN_TABLES else "*"
         # What the other store's schema does not know yet is empty in it.
         source = f"{alias}.main.{table}" if table in there else f"main.{table} WHERE FALSE"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW other_{table} AS SELECT {columns} FROM {source}")

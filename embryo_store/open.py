@@ -18,40 +18,16 @@ from typing import Any
 
 import duckdb
 
-from embryo_store import schema, versions, vet
+from embryo_store import engine, schema, versions, vet
 from embryo_store.errors import NotAStore, StoreMissing
 from embryo_store.explain import (
     Purpose,
     engine_explained,
     is_lock,
     missing,
-    other_format,
     system_explained,
 )
 from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses
-
-#: A foreign file is a foreign program: no network, no extensions, no memory without end.
-CONFINED: dict[str, Any] = {
-    "autoload_known_extensions": False,
-    "autoinstall_known_extensions": False,
-    "allow_community_extensions": False,
-    "allow_unsigned_extensions": False,
-    "allow_persistent_secrets": False,
-    "python_enable_replacements": False,
-    "temp_directory": "",
-    "threads": min(4, os.cpu_count() or 1),
-}
-#: Nor any other file.
-LOCKED_DOWN: dict[str, Any] = CONFINED | {"enable_external_access": False}
-
-READING_MEMORY = {"memory_limit": "1GB"}
-WRITING_MEMORY = {"memory_limit": "2GB"}
-
-#: A progress bar would be drawn over whatever the terminal shows. No setting changes any more after this.
-SETTLED = "SET enable_progress_bar = false; SET lock_configuration = true"
-
-#: What DuckDB may put beside a file that is attached.
-SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
 
 #: Seconds between two attempts to stop a query that is past its time.
 INTERRUPT_EVERY = 0.05
@@ -59,21 +35,30 @@ INTERRUPT_EVERY = 0.05
 
 @contextmanager
 def reading(
-    path: str | Path, *, timeout: float, query_seconds: float, turnstile: bool = True
+    path: str | Path,
+    *,
+    timeout: float,
+    query_seconds: float,
+    turnstile: bool = True,
+    beside: Callable[[], Sequence[Path]] = tuple,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection for as long as the block lasts; its queries together get ``query_seconds``.
 
-    Without ``turnstile``: for a file that only one process knows. Raises StoreError of the kind that fits.
+    ``beside``: the files that may be written next to it, and nothing else. Without ``turnstile``: for a file that only one process knows. Raises StoreError of the kind that fits.
     """
     store = Path(os.path.realpath(path))
     deadline = time.monotonic() + timeout
+
+    def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        # An engine is kept for stores that are likely to be read again.
+        files = beside()
+        return engine.read_once(store, beside=files) if files or not turnstile else engine.read(store)
+
     with engine_explained(store, "read"), ExitStack() as held:
         with system_explained(store, "read"):
             if not store.exists():
                 raise StoreMissing(missing(store))
-            connection = held.enter_context(
-                _connected(store, deadline, "read", READING_MEMORY, turnstile=turnstile)
-            )
+            connection = held.enter_context(_connected(store, deadline, "read", opened, turnstile=turnstile))
         held.enter_context(_stopped_after(connection, query_seconds))
         found = vet.check(connection, store)
         if found < schema.SCHEMA_VERSION:
@@ -98,12 +83,13 @@ def alone(
     """
     store = Path(os.path.realpath(path))
     deadline = time.monotonic() + timeout
-    config = WRITING_MEMORY | schema.STORAGE | dict(settings)
+
+    def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return engine.written(store, beside=beside(), settings=settings)
+
     with engine_explained(store, "write"), ExitStack() as held:
         with system_explained(store, "write"):
-            connected = _connected(
-                store, deadline, "write", config, turnstile=turnstile, create=create, beside=beside
-            )
+            connected = _connected(store, deadline, "write", opened, turnstile=turnstile, create=create)
             connection = held.enter_context(connected)
         found = vet.check(connection, store)
         if found < schema.SCHEMA_VERSION:
@@ -136,18 +122,6 @@ def writing(
         then()
 
 
-def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
-    """Lets ``connection`` open ``files``, nothing else, from now on."""
-    allowed = ", ".join(quoted(str(file) + suffix) for file in files for suffix in SUFFIXES)
-    connection.execute(f"SET allowed_paths = [{allowed}]")
-    connection.execute("SET enable_external_access = false")
-
-
-def quoted(text: str) -> str:
-    """A SQL literal, for statements that take no parameters."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def ensure_folder(path: str | Path, *, timeout: float) -> None:
     """Raises the StoreError that making a store at ``path`` would raise. Leaves the lock files behind."""
     store = Path(os.path.realpath(path))
@@ -160,37 +134,26 @@ def _connected(
     store: Path,
     deadline: float,
     purpose: Purpose,
-    settings: Mapping[str, Any],
+    opened: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
     *,
     turnstile: bool,
     create: bool = False,
-    beside: Callable[[], Sequence[Path]] = tuple,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """One connection, inside the turnstile; tries again while a program that knows no turnstile is inside."""
-    write = purpose == "write"
     for pause in pauses():
-        with _pass(store, deadline, purpose) if turnstile else nullcontext():
+        with _pass(store, deadline, purpose) if turnstile else nullcontext(), ExitStack() as held:
             if create and not store.exists():
                 _refuse_orphaned_log(store)
                 schema.create(store)
-            files = beside()
-            # Paths can be allowed on an open connection alone, so the lid goes on just after it.
-            config = (CONFINED if files else LOCKED_DOWN) | dict(settings)
             try:
-                connection = duckdb.connect(str(store), read_only=not write, config=config)
-            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                connection = held.enter_context(opened())
+            except duckdb.Error as error:
                 if not is_lock(error) or time.monotonic() + pause > deadline:
                     raise
-            except duckdb.PermissionException:
-                # DuckDB knows the format, of SQLite for one, and would load an extension for it.
-                raise NotAStore(other_format(store)) from None
             else:
-                with connection:
-                    if files:
-                        confine(connection, files)
-                    connection.execute(SETTLED)
-                    yield connection
-                if write:
+                yield connection
+                held.close()
+                if purpose == "write":
                     vet.trust(store)
                 return
         # Outside the turnstile: a client that keeps the file open must not keep readers waiting as well.

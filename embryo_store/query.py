@@ -36,6 +36,7 @@ from embryo_store.answers import (
     RunCard,
     Table,
 )
+from embryo_store.conditions import where
 from embryo_store.open import reading
 
 __all__ = [
@@ -93,7 +94,7 @@ class Reader:
         labels: Sequence[str] | None = None,
     ) -> tuple[Curve, ...]:
         """The curves of a task, narrowed by what is given; ordered by run, dataset, metric, label."""
-        where, values = _where(
+        condition, values = where(
             {
                 "task": task,
                 "metric": metric,
@@ -103,7 +104,7 @@ class Reader:
                 "label": labels,
             }
         )
-        return self._curves(sql.CURVES.format(where=where), values)
+        return self._curves(sql.CURVES.format(where=condition), values)
 
     def word_curves(
         self,
@@ -115,9 +116,9 @@ class Reader:
         rescaled: bool = False,
     ) -> tuple[Curve, ...]:
         """Accuracy by tag or group of tags (tables 3, 4); ``rescaled``: over its last value (section 3)."""
-        where, values = _where({"task": task, "grouping": grouping, "run": runs, "dataset": dataset})
+        condition, values = where({"task": task, "grouping": grouping, "run": runs, "dataset": dataset})
         view = "word_curve_rescaled" if rescaled else "word_curve"
-        return self._curves(sql.WORD_CURVES.format(view=view, where=where), values)
+        return self._curves(sql.WORD_CURVES.format(view=view, where=condition), values)
 
     def births(
         self,
@@ -135,10 +136,10 @@ class Reader:
         percent = round(fraction * 100)
         if not 1 <= percent <= 100 or abs(fraction * 100 - percent) > 1e-9:
             raise ValueError(f"fraction must be a whole percent from 0.01 to 1, not {fraction}")
-        where, values = _where(
+        condition, values = where(
             {"task": task, "grouping": grouping, "run": runs, "dataset": dataset, "percent": percent}
         )
-        rows = self._connection.execute(sql.BIRTHS.format(where=where), values).fetchall()
+        rows = self._connection.execute(sql.BIRTHS.format(where=condition), values).fetchall()
         return tuple(
             Birth(run, label, step, after, _number(final), percent / 100, n)
             for run, label, step, after, final, n in rows
@@ -314,20 +315,6 @@ def read(path: str | Path, *, timeout: float = 30.0, query_seconds: float = 60.0
     """
     with reading(path, timeout=timeout, query_seconds=query_seconds) as connection:
         yield Reader(connection)
-
-
-def _where(wanted: Mapping[str, object]) -> tuple[str, list[Any]]:
-    """A condition for what is not None: equal to a value, or among several."""
-    parts: list[str] = []
-    values: list[Any] = []
-    for column, value in wanted.items():
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            parts.append(f"{column} IN ({', '.join('?' * len(value))})" if value else "FALSE")
-            values += value
-        elif value is not None:
-            parts.append(f"{column} = ?")
-            values.append(value)
-    return " AND ".join(parts) or "TRUE", values
 
 
 def _curve(*row: Any) -> Curve:

@@ -109,7 +109,8 @@ CREATE TABLE sentences (
 CREATE TABLE attention (
     run VARCHAR NOT NULL, step INTEGER NOT NULL, dataset VARCHAR NOT NULL, seed INTEGER NOT NULL,
     sentence_id INTEGER NOT NULL, layer UTINYINT NOT NULL, head USMALLINT NOT NULL,
-    size USMALLINT NOT NULL, map BLOB NOT NULL
+    size USMALLINT NOT NULL,
+    map BLOB NOT NULL USING COMPRESSION uncompressed            -- a head is read alone, and added to at every commit
 );
 
 -- What a model would put in the place of each [MASK] of a sentence that a user asked: the evaluation of the task
