@@ -44,7 +44,8 @@ def reading(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection for as long as the block lasts; its queries together get ``query_seconds``.
 
-    ``beside``: the files that may be written next to it, and nothing else. Without ``turnstile``: for a file that only one process knows. Raises StoreError of the kind that fits.
+    ``beside``: the files that may be written next to it, and nothing else. Without ``turnstile``: for a file
+    that only one process knows. Raises StoreError of the kind that fits.
     """
     store = Path(os.path.realpath(path))
     deadline = time.monotonic() + timeout

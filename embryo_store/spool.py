@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from embryo_store import merging, schema
+from embryo_store.explain import engine_explained
 from embryo_store.open import writing
 
 #: Small blocks: a waiting commit takes some hundred kilobytes instead of ten megabytes.
@@ -33,7 +34,8 @@ def aside(store: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     place = _folder(store) / f"{time.time_ns():020d}-{os.getpid()}.duckdb"
     part = place.with_suffix(".part")
     try:
-        schema.create(part, block_size=BLOCK_SIZE)
+        with engine_explained(part, "write"):
+            schema.create(part, block_size=BLOCK_SIZE)
         with writing(part, timeout=0, turnstile=False) as connection:
             yield connection
         part.replace(place)

@@ -1,4 +1,4 @@
-"""What is done to a whole store by hand: migrated, thinned, exported. ``compaction`` and ``merging`` stand apart."""
+"""What is done to a whole store by hand: migrated, thinned, exported."""
 
 from __future__ import annotations
 

@@ -24,6 +24,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "diff": ("evaluators.diff", "which input changed since results were stored, or between two of them"),
     "data": ("evaluators.data", "get the open corpora"),
     "cloze": ("evaluators.cloze", "one sentence with a [MASK] through the steps"),
+    "db": (
+        "evaluators.db_command",
+        "look after a results store: check, compact, merge, drop, rename, export",
+    ),
 }
 
 _EPILOG = """\

@@ -269,3 +269,11 @@ def rich_world() -> list[Commit]:
         )
     ]
     return [*small_world(), *more, *long_world()]
+
+
+def attention_heavy(step: int) -> Commit:
+    """Twelve megabytes of maps that do not compress."""
+    maps = np.random.default_rng(0).random((12, 12, 64, 64), dtype=np.float32)
+    payloads = tuple(AttentionMaps(sentence, maps) for sentence in range(20))
+    made = evaluation(Key("small", step, "attention", "big"), payloads=payloads)
+    return Commit(RUN, checkpoint(step), [made])
