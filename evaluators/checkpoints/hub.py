@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -218,7 +218,9 @@ def _endpoint() -> str | None:
 def _download(repo: str, commit: str, path: str) -> str:
     api = _api()
     try:
-        return str(_patiently(f"hub:{repo}/{path}", lambda: api.hf_hub_download(repo, path, revision=commit)))
+        # The library itself tries again, and goes on where a download broke off.
+        ask = partial(api.hf_hub_download, repo, path, revision=commit)
+        return str(_patiently(f"hub:{repo}/{path}", ask, tries=2))
     except InputError as error:
         raise OSError(str(error)) from error
 
@@ -241,7 +243,7 @@ def _start(repo: str, commit: str, path: str, most: int) -> bytes:
         raise OSError(str(error)) from error
 
 
-def _patiently(where: str, ask: Callable[[], _Result]) -> _Result:
+def _patiently(where: str, ask: Callable[[], _Result], tries: int = TRIES) -> _Result:
     """Asks again while the Hub is busy or the connection drops, a few times.
 
     Raises:
@@ -250,20 +252,20 @@ def _patiently(where: str, ask: Callable[[], _Result]) -> _Result:
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
     wait = FIRST_WAIT
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         try:
             return ask()
         except HFValidationError as error:
             raise InputError(f"{where}: {_SHAPE} ({error}).") from error
         except (EntryNotFoundError, HfHubHTTPError, OSError) as error:
             status = _status(error)
-            if (status is not None and status not in _AGAIN) or attempt == TRIES - 1:
+            if (status is not None and status not in _AGAIN) or attempt == tries - 1:
                 raise InputError(_explain(where, error, status)) from error
             wish = _wish(error)
         except Exception as error:  # the HTTP library's own: a dropped connection, a time-out
             if type(error).__module__.partition(".")[0] not in ("httpx", "httpx2", "httpcore", "httpcore2"):
                 raise
-            if attempt == TRIES - 1:
+            if attempt == tries - 1:
                 raise InputError(_explain(where, error, None)) from error
             wish = None
         time.sleep(min(wish if wish is not None else wait, LONGEST_WAIT))
@@ -300,6 +302,6 @@ def _explain(where: str, error: Exception, status: int | None) -> str:
     if status == 404:
         return f"{where}: the Hub has nothing of that name (404). Check it on the Hub's page; {_SHAPE}."
     if status == 429:
-        return f"{where}: the Hub is asked too often (429), {TRIES} times in a row. Wait, or hf auth login."
-    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return f"{where}: the Hub is asked too often (429). Wait, or hf auth login."
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
     return f"{where}: the Hub cannot be reached: {line}. Check the connection and HF_ENDPOINT; try again."
