@@ -12,6 +12,7 @@ from datetime import datetime
 
 import torch
 
+from evaluators.batches import Batch
 from evaluators.checkpoints import SavedStep
 from evaluators.errors import CheckpointError
 from evaluators.families import longest_input
@@ -47,7 +48,8 @@ class Computer:
             except Exception as error:  # one checkpoint never stops the others: the error is stored
                 yield self._failed(ask, started, error)
                 continue
-            ready.setdefault(prepared.stream.key, []).append((ask, prepared))
+            read_by = _reader(ask).uri
+            ready.setdefault((read_by, *prepared.stream.key), []).append((ask, prepared))
         held = set(unit.held)
         for sharing in ready.values():
             yield from self._share(sharing, held)
@@ -59,7 +61,9 @@ class Computer:
         started = now()
         yield Doing(sharing[0][0].number)
         try:
-            collectors = self._pass([prepared for _, prepared in sharing])
+            collectors = self._pass(_reader(sharing[0][0]), [prepared for _, prepared in sharing])
+            for (ask, _), collector in zip(sharing, collectors, strict=True):
+                self._follow(ask.saved, collector)
         except Exception as error:  # as above
             for ask, _ in sharing:
                 yield self._failed(ask, started, error)
@@ -92,7 +96,7 @@ class Computer:
     def prepare(self, ask: Ask) -> Prepared:
         """Loads the weights, and makes the inputs where this tokenizer has none yet."""
         saved, corpus = ask.saved, self.setup.corpora[ask.corpus]
-        self._resident.hold(saved)
+        self._resident.hold(_reader(ask))
         vocabulary = self._vocabulary(saved)
         limit = min(longest_input(saved), vocabulary.longest)
         key = (ask.task.name, *ask.corpus, vocabulary.digest, limit)
@@ -113,25 +117,43 @@ class Computer:
             Exception: what the evaluation itself would record.
         """
         prepared = self.prepare(ask)
-        self._pass([prepared], most=1)
+        for collector in self._pass(_reader(ask), [prepared], most=1):
+            self._follow(ask.saved, collector)
         return prepared
 
-    def _pass(self, sharing: Sequence[Prepared], most: int | None = None) -> list[Collector]:
+    def _pass(
+        self, saved: SavedStep, sharing: Sequence[Prepared], most: int | None = None
+    ) -> list[Collector]:
         """One forward pass for tasks that read the same; over the first ``most`` batches."""
+        self._resident.hold(saved)
         stream = sharing[0].stream
         collectors = [prepared.start() for prepared in sharing]
         for index, batch in enumerate(stream.batches[:most]):
-            ids = torch.from_numpy(batch.ids)
-            out = self._resident.body(ids, attentions=stream.attentions, layers=stream.layers)
-            if stream.attentions and not (out.attentions and out.attentions[0] is not None):
+            seen = self._look(batch, attentions=stream.attentions, layers=stream.layers)
+            if stream.attentions and not (seen.attentions and seen.attentions[0] is not None):
                 raise CheckpointError(
                     "The model gives no attention maps back, though they were asked for: this version of "
                     "transformers computes them in a way that keeps none. Take one that pyproject.toml names."
                 )
-            seen = Pass(out.last_hidden_state, out.attentions or (), self._logits, out.hidden_states or ())
             for collector in collectors:
                 collector.see(index, batch, seen)
         return collectors
+
+    def _follow(self, saved: SavedStep, collector: Collector) -> None:
+        """What a task wants the checkpoint itself to read, after its generator's pass."""
+        for index, batch in enumerate(collector.follow()):
+            self._resident.hold(saved)
+            collector.see_again(index, batch, self._look(batch))
+
+    def _look(self, batch: Batch, *, attentions: bool = False, layers: bool = False) -> Pass:
+        out = self._resident.body(torch.from_numpy(batch.ids), attentions=attentions, layers=layers)
+        return Pass(
+            out.last_hidden_state,
+            out.attentions or (),
+            self._logits,
+            out.hidden_states or (),
+            lambda hidden: self._resident.detector()(hidden),
+        )
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """The model's head, looked for when a task asks: not every model has one, nor every task needs it."""
@@ -143,6 +165,21 @@ def take_gpu(place: int) -> None:
     count = torch.cuda.device_count()
     if count:
         torch.cuda.set_device(place % count)
+
+
+def _reader(ask: Ask) -> SavedStep:
+    """The model that reads a task's inputs first.
+
+    Raises:
+        CheckpointError: the task needs a generator, and none was saved.
+    """
+    if ask.task.needs != "pair":
+        return ask.saved
+    if ask.saved.generator is None:
+        raise CheckpointError(
+            f"{ask.saved.uri} has no generator, and the task needs one: save it there in a folder generator/."
+        )
+    return ask.saved.generator
 
 
 def _say(error: Exception) -> str:

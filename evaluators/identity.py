@@ -13,7 +13,7 @@ from embryo_store.records import Json, Key
 from evaluators.checkpoints import SavedStep
 from evaluators.checkpoints.base import canonical_digest
 from evaluators.hardware import Dtype
-from evaluators.tasks.base import Task
+from evaluators.tasks.base import ModelTask, Task
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Identity:
     key: Key
     saved: SavedStep | None
     others: Mapping[str, Json]
+    beside: SavedStep | None = None
 
     @cached_property
     def inputs(self) -> Mapping[str, Json]:
@@ -35,6 +36,7 @@ class Identity:
             "weights": self.saved.weights_hash,
             "config": self.saved.config_hash,
             "tokenizer": self.saved.tokenizer_hash,
+            **({"generator": self.beside.weights_hash} if self.beside else {}),
             **self.others,
         }
 
@@ -45,7 +47,7 @@ class Identity:
 
 
 def identify(
-    saved: SavedStep, task: Task, *, dataset: str, data_hash: str, protocol: str, seed: int, dtype: Dtype
+    saved: SavedStep, task: ModelTask, *, dataset: str, data_hash: str, protocol: str, seed: int, dtype: Dtype
 ) -> Identity:
     """The identity of one result of a task that looks at a model."""
     others: dict[str, Json] = {
@@ -57,7 +59,8 @@ def identify(
         "dtype": dtype,
         "options": dict(task.options()),
     }
-    return Identity(Key(saved.run, saved.step, task.name, dataset, protocol, seed), saved, others)
+    key = Key(saved.run, saved.step, task.name, dataset, protocol, seed)
+    return Identity(key, saved.serving(task.needs), others, saved.generator if task.needs == "pair" else None)
 
 
 def identify_log(saved: SavedStep, task: Task, data_hash: str) -> Identity:

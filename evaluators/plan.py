@@ -120,7 +120,9 @@ def _jobs(
             return []
         identities = {"paper": identify_log(saved, task, part.data_hash)}
         return [Job(saved, task, part, identities, is_done(identities, done))]
-    jobs = []
+    jobs: list[Job] = []
+    if not task.suits(saved):
+        return jobs
     for corpus in corpora[task.reads]:
         identities = {
             protocol: identify(

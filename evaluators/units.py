@@ -105,7 +105,9 @@ def units_of(jobs: Sequence[Job]) -> Iterator[Unit]:
         asks = []
         for number, job in group:
             assert isinstance(job.task, ModelTask)
-            asks.append(Ask(number, job.saved, job.task, (job.task.reads, job.dataset)))
+            asks.append(
+                Ask(number, job.saved.serving(job.task.needs), job.task, (job.task.reads, job.dataset))
+            )
         yield Unit(tuple(asks))
 
 

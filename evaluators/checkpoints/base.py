@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from embryo_store.records import Checkpoint, Run
 from evaluators.checkpoints.memory import recall, remember
@@ -32,6 +32,10 @@ TOKENIZER_FILES = (
 )
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+
+#: What a task needs of a checkpoint: states and attentions, the head over the vocabulary, or ELECTRA's
+#: generator and discriminator together.
+Needs = Literal["encoder", "head", "pair"]
 
 #: Entries of config.json that say who wrote the file, not how the model computes.
 _CONFIG_REMARKS = frozenset({"transformers_version", "_name_or_path", "dtype", "torch_dtype"})
@@ -138,6 +142,10 @@ class SavedStep:
         """The class that config.json names; empty where it names none."""
         named = self.config.get("architectures")
         return str(named[0]) if isinstance(named, list) and named else ""
+
+    def serving(self, needs: Needs) -> SavedStep:
+        """The model that serves a task: the head over the vocabulary is ELECTRA's generator's."""
+        return self.generator if needs == "head" and self.generator is not None else self
 
     def record(self) -> Checkpoint:
         """This step as the results store keeps it."""

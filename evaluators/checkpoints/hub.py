@@ -220,7 +220,7 @@ def _download(repo: str, commit: str, path: str) -> str:
     try:
         # The library itself tries again, and goes on where a download broke off.
         ask = partial(api.hf_hub_download, repo, path, revision=commit)
-        return str(_patiently(f"hub:{repo}/{path}", ask, tries=2))
+        return str(_patiently(f"hub:{repo}/{path}", ask, tries=3))
     except InputError as error:
         raise OSError(str(error)) from error
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from embryo_store.records import Dataset, Json, Metric, Payload
 from evaluators.batches import Batch, Stream
+from evaluators.checkpoints import SavedStep
+from evaluators.checkpoints.base import Needs
 from evaluators.corpora.base import Corpus
 
 if TYPE_CHECKING:
@@ -42,13 +44,14 @@ class Pass:
     ``hidden``: the last layer's states (rows, length, width). ``attentions``: a tensor (rows, heads, length,
     length) a layer, empty where the stream has none. ``head``: hidden states (n, width) → logits over the
     vocabulary (n, vocabulary) in fp32. ``layers``: the states of every layer, embeddings first; empty where
-    the stream has none.
+    the stream has none. ``detect``: hidden states (n, width) → logits (n,) of a piece having been replaced.
     """
 
     hidden: torch.Tensor
     attentions: Sequence[torch.Tensor]
     head: Callable[[torch.Tensor], torch.Tensor]
     layers: Sequence[torch.Tensor] = ()
+    detect: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,14 @@ class Collector(ABC):
     @abstractmethod
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         """Takes what it needs of batch number ``index`` of the stream."""
+
+    def follow(self) -> Sequence[Batch]:
+        """What the discriminator shall read after this pass (tasks that need a pair)."""
+        return ()
+
+    def see_again(self, index: int, batch: Batch, seen: Pass) -> None:
+        """Takes what it needs of batch number ``index`` of what followed."""
+        raise NotImplementedError
 
     @abstractmethod
     def findings(self) -> Mapping[str, Finding]:
@@ -115,6 +126,13 @@ class Task(ABC):
 @dataclass(frozen=True)
 class ModelTask(Task):
     """A task that looks at what a model makes of a corpus."""
+
+    #: Which part of a checkpoint serves it.
+    needs: ClassVar[Needs] = "encoder"
+
+    def suits(self, saved: SavedStep) -> bool:
+        """Can a checkpoint of this kind be judged at all?"""
+        return True
 
     def protocols(self, corpus: Corpus) -> tuple[str, ...]:
         """The protocols under which ``corpus`` can be judged."""

@@ -43,6 +43,7 @@ class Lama(ModelTask):
         "Ask facts as cloze sentences: rank of the true object, ten best answers; P@1, P@10, MRR by relation."
     )
     reads = "facts"
+    needs = "head"
     cost = Cost.PASS
 
     def protocols(self, corpus: Corpus) -> tuple[str, ...]:

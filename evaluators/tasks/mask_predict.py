@@ -27,6 +27,7 @@ class MaskPredict(ModelTask):
         "Mask every word in turn, all its pieces: is it found? Accuracy by tag, and the majority baseline."
     )
     reads = "words"
+    needs = "head"
     cost = Cost.SWEEP
 
     def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:

@@ -29,6 +29,7 @@ class Mlm(ModelTask):
     version = 1
     summary = "Mask a fixed 15 % of the pieces of held-out text: loss and accuracy."
     reads = "words"
+    needs = "head"
     cost = Cost.PASS
 
     rate: float = 0.15
@@ -64,7 +65,7 @@ class Mlm(ModelTask):
             originals = np.stack([pieced.sentences[item].ids for item in batch.item])
             asked.append((row, column, originals[row, column]))
         key = (f"masks-{self.rate}-{self.seed}", words.data_hash, vocabulary.digest, str(limit))
-        return _PreparedMlm(words, pieced, Stream(key, batches), tuple(asked))
+        return PreparedMlm(words, pieced, Stream(key, batches), tuple(asked))
 
 
 def draw(pieces: int, rate: float, seed: int, sentence: int) -> Ints:
@@ -76,24 +77,29 @@ def draw(pieces: int, rate: float, seed: int, sentence: int) -> Ints:
 
 
 @dataclass(frozen=True)
-class _PreparedMlm(Prepared):
+class PreparedMlm(Prepared):
+    """Masked rows; for every batch row, column and piece of what was masked."""
+
     corpus: WordCorpus
     pieced: PiecedCorpus
     stream: Stream
     asked: tuple[tuple[Ints, Ints, Ints], ...]
 
     def start(self) -> Collector:
+        """A collector of losses."""
         return _Loss(self)
 
     def dataset(self) -> Dataset:
+        """The words."""
         return self.corpus.dataset()
 
     def notes(self) -> list[str]:
+        """How many words are not judged, and why."""
         return word_notes(self.corpus, self.pieced)
 
 
 class _Loss(Collector):
-    def __init__(self, prepared: _PreparedMlm) -> None:
+    def __init__(self, prepared: PreparedMlm) -> None:
         self._prepared = prepared
         self._losses: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = []
         self._right = 0

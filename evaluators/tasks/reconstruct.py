@@ -24,6 +24,7 @@ class Reconstruct(ModelTask):
     version = 1
     summary = "Feed the sentence unmasked: is every piece of a word given back? Accuracy by tag."
     reads = "words"
+    needs = "head"
     cost = Cost.PASS
 
     def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:

@@ -22,6 +22,7 @@ BUILT_IN: Mapping[str, str] = {
     "train-log": "evaluators.tasks.train_log:TrainingLog",
     "reconstruct": "evaluators.tasks.reconstruct:Reconstruct",
     "mlm": "evaluators.tasks.mlm:Mlm",
+    "rtd": "evaluators.tasks.rtd:ReplacedTokens",
     "lama": "evaluators.tasks.lama:Lama",
     "attention": "evaluators.tasks.attention:Attention",
     "probe-pos": "evaluators.tasks.probe_pos:ProbePos",

@@ -191,9 +191,12 @@ def teach(model: torch.nn.Module, updates: int) -> torch.nn.Module:
 
 def write_manifest(folder: Path, step: int) -> None:
     files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-        for path in sorted(folder.iterdir())
-        if path.name != "COMPLETE.json"
+        str(path.relative_to(folder)): {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "COMPLETE.json"
     }
     (folder / "COMPLETE.json").write_text(json.dumps({"schema_version": 1, "step": step, "files": files}))
 
