@@ -8,6 +8,7 @@ constituents, an overlapping argument its proposition, a row cut short the sente
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 from evaluators.corpora.annotated import PREDICATE, Findings, LabelledSpan, Proposition
 from evaluators.corpora.brackets import BracketError, read_parse_bits, read_spans
 
+#: Columns are parted by blanks and tabs; other white space, such as a no-break space, may be part of a word.
+_CELL = re.compile(r"\S+", re.ASCII)
 #: What treebanks write for characters that mean something in a bracketed tree.
 _ESCAPES = {
     "-LRB-": "(",
@@ -56,7 +59,7 @@ def blocks(lines: Iterable[tuple[int, str]]) -> Iterator[Header | list[Row]]:
         if header:
             yield Header(number, line)
         elif line.strip():
-            rows.append(Row(number, line.split()))
+            rows.append(Row(number, _CELL.findall(line)))
     if rows:
         yield rows
 

@@ -7,6 +7,7 @@ A target is a span, or a pair of spans, and a label (Tenney et al. 2018; the pap
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
@@ -178,10 +179,10 @@ class EdgeBuilder:
     def targets(self, split: str, task: EdgeTask, sentence: int, targets: Iterable[Target]) -> None:
         """Adds targets of a sentence that was added before."""
         labels = self._labels.setdefault(task, {})
-        columns = self._splits[split].targets.setdefault(task, ([], [], []))
+        columns = self._splits[split].targets.setdefault(task, (array("i"), array("i"), array("i")))
         for (start, end), second, label in targets:
             columns[0].append(sentence)
-            columns[1].append((start, end, *(second or (-1, -1))))
+            columns[1].extend((start, end, *(second or (-1, -1))))
             columns[2].append(labels.setdefault(label, len(labels)))
 
     def build(self, name: str, uri: str, data_hash: str, report: Mapping[str, Json]) -> EdgeCorpus:
@@ -209,10 +210,12 @@ class EdgeBuilder:
 
 
 class _SplitBuilder:
+    """Columns as they grow: machine integers, since OntoNotes has ten million targets."""
+
     def __init__(self) -> None:
-        self.word: list[int] = []
-        self.starts: list[int] = [0]
-        self.targets: dict[EdgeTask, tuple[list[int], list[tuple[int, ...]], list[int]]] = {}
+        self.word = array("i")
+        self.starts = array("q", [0])
+        self.targets: dict[EdgeTask, tuple[array[int], array[int], array[int]]] = {}
 
     def build(self, ranks: Mapping[EdgeTask, Ints]) -> EdgeSplit:
         return EdgeSplit(
@@ -222,7 +225,7 @@ class _SplitBuilder:
         )
 
 
-def _columns(sentence: list[int], spans: list[tuple[int, ...]], label: list[int], ranks: Ints) -> Targets:
+def _columns(sentence: array[int], spans: array[int], label: array[int], ranks: Ints) -> Targets:
     rows = np.array(sentence, dtype=np.int32)
     order = np.argsort(rows, kind="stable")
     columns = np.array(spans, dtype=np.int32).reshape(-1, 4)

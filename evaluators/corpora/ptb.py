@@ -15,7 +15,7 @@ from evaluators.corpora.brackets import bare_label
 from evaluators.corpora.columns import plain_word
 from evaluators.corpora.lines import numbered_lines
 
-_TOKEN = re.compile(r"[()]|[^\s()]+")
+_TOKEN = re.compile(r"[()]|[^\s()]+", re.ASCII)
 _EMPTY = "-NONE-"
 
 

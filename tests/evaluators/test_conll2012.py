@@ -143,6 +143,12 @@ def test_a_row_cut_short_costs_its_sentence(tmp_path: Path) -> None:
     assert str(findings.faults[0]).endswith("line 7: sentence left out: expected 14 columns, found 4")
 
 
+def test_a_no_break_space_is_part_of_a_word(tmp_path: Path) -> None:
+    (sentence,), findings = read(tmp_path, HEAD + SENTENCE.replace(" plan ", " p\u00a0lan ") + TAIL)
+    assert sentence.words[4] == "p\u00a0lan"
+    assert not findings.kinds
+
+
 def test_words_before_a_document_are_another_format(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"one\.gold_conll, line 1: expected '#begin document', found 'nw/one 0 0"
