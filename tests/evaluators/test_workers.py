@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -46,12 +47,79 @@ def test_lost_workers_cost_nothing_but_time(
 ) -> None:
     results = series(little, 4)
     assert evaluate("--db", str(WHOLE))[0] == 0
-    command = subprocess.Popen([sys.executable, "-m", "evaluators", "--jobs", "2"], stdout=subprocess.PIPE)
-    kills = disturb(forked, command.pid, results, kills=3, victims=lambda: workers_of(command.pid, forked))
+    command = start("--jobs", "2")
+    hit = disturb(forked, command.pid, results, kills=3, victims=lambda: workers_of(command.pid, forked))
     out, _ = command.communicate()
     assert command.returncode == 0, out
-    assert kills >= 2
+    assert hit >= 2
     assert content(DB) == content(WHOLE)
+
+
+@LINUX
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("where", ["jobs", "ray"])
+def test_thirty_kills_over_fifty_checkpoints_with_three_workers(
+    world: Path,
+    little: ModuleType,
+    forked: ModuleType,
+    content: Content,
+    where: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    results = series(little, 50)
+    assert start("--db", str(WHOLE)).wait() == 0
+    arguments = ["--jobs", "3"] if where == "jobs" else ["--ray", request.getfixturevalue("cluster")]
+    command = start(*arguments)
+
+    def victims() -> list[int]:
+        return workers_of(command.pid, forked) if where == "jobs" else ray_workers_of(os.getpid(), forked)
+
+    hit = disturb(forked, command.pid, results, kills=30, victims=victims)
+    out, _ = command.communicate()
+    # A task that was hit three times in a row is given up and said; the same command tries it again.
+    assert command.returncode == 0 or b"3 workers in a row were lost" in out
+    assert command.returncode == 0 or start(*arguments).wait() == 0
+    assert hit >= 25
+    assert content(DB) == content(WHOLE)
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """The address of a Ray cluster of one machine with three processors; its processes are ours."""
+    pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    from ray.cluster_utils import Cluster
+
+    running = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "include_dashboard": False})
+    yield running.address
+    running.shutdown()
+
+
+def ray_workers_of(command: int, forked: ModuleType) -> list[int]:
+    """The processes of a local Ray cluster that compute, or wait to."""
+    found = []
+    for process in forked.descendants(command):
+        with suppress(OSError):
+            if b"ray::" in Path(f"/proc/{process}/cmdline").read_bytes():
+                found.append(process)
+    return found
+
+
+def start(*arguments: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "evaluators", *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+
+
+def test_ray_that_is_not_installed_is_said(
+    world: Path, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = evaluate("--ray", "auto")
+    assert (code, "pip install 'lm-embryology[ray]'" in err) == (2, True)
+    assert evaluate("--ray", "auto", "--jobs", "2")[0] == 2
+    assert evaluate("--jobs", "0")[0] == 2
 
 
 def test_a_task_that_kills_its_worker_is_recorded_and_passed_by(
