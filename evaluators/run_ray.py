@@ -23,7 +23,7 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of the cluster at ``address``: host:port, ray://…, ``auto`` or ``local`` (this machine)."""
+    """The workers of the cluster at ``address``: host:port, ``auto`` or ``local`` (this machine)."""
 
     setup: Setup
     address: str
