@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Protocol
 
@@ -18,6 +18,9 @@ from evaluators.progress import Reporter
 from evaluators.tasks.base import Finding
 from evaluators.tasks.train_log import LogSlice
 from evaluators.units import Answer, Ask, Doing, Unit, Units, now, of_dataset, of_vocabulary, units_of
+
+#: Seconds of computing that a kill may cost so that commits, which cost more than that, are fewer.
+NEXT_TO_NOTHING = 0.5
 
 
 class Workers(Protocol):
@@ -83,25 +86,31 @@ class Runner:
             yield answered
 
     def _evaluate(self, jobs: Sequence[Job]) -> Iterator[Sequence[tuple[Job, Answer]]]:
-        open_asks: dict[int, tuple[Unit, set[int]]] = {}
-        for said in self.workers.answers(self._units(jobs, open_asks)):
+        handed_out: dict[int, _HandedOut] = {}
+        for said in self.workers.answers(self._units(jobs, handed_out)):
             job = jobs[said.number]
             if isinstance(said, Doing):
                 self.report.doing(job)
                 continue
             for note in said.notes:
                 self.report.note(note)
-            yield [(job, said)]
-            if said.dataset is not None:
-                self.desk.held.add(of_dataset(job.task.reads, job.dataset, job.saved))
-            if said.vocabulary is not None:
-                self.desk.held.add(of_vocabulary(job.saved))
-            unit, numbers = open_asks.pop(said.number)
-            numbers.discard(said.number)
-            if not numbers:
-                self.claims.release(unit)
+            place = handed_out.pop(said.number)
+            ready = place.take(job, said)
+            if ready:
+                yield ready
+                self._remember(ready)
+            if not place.left:
+                self.claims.release(place.unit)
 
-    def _units(self, jobs: Sequence[Job], open_asks: dict[int, tuple[Unit, set[int]]]) -> Units:
+    def _remember(self, answered: Sequence[tuple[Job, Answer]]) -> None:
+        """What need not be sent here again."""
+        for job, answer in answered:
+            if answer.dataset is not None:
+                self.desk.held.add(of_dataset(job.task.reads, job.dataset, job.saved))
+            if answer.vocabulary is not None:
+                self.desk.held.add(of_vocabulary(job.saved))
+
+    def _units(self, jobs: Sequence[Job], handed_out: dict[int, _HandedOut]) -> Units:
         """The units that nobody else computes or has computed, as soon as that is known of each."""
         waiting = deque(units_of(jobs))
         while waiting:
@@ -114,8 +123,8 @@ class Runner:
                 if not left:
                     self.claims.release(unit)
                     continue
-                numbers = {ask.number for ask in left}
-                open_asks.update((number, (unit, numbers)) for number in numbers)
+                place = _HandedOut(unit, {ask.number for ask in left})
+                handed_out.update((number, place) for number in place.left)
                 yield replace(unit, asks=left, held=frozenset(self.desk.held))
             if waiting:
                 yield None
@@ -133,3 +142,23 @@ class Runner:
             else:
                 left.append(ask)
         return tuple(left)
+
+
+@dataclass
+class _HandedOut:
+    """A unit that is being computed: the asks that are ``left``, and the answers that wait for a commit."""
+
+    unit: Unit
+    left: set[int]
+    waiting: list[tuple[Job, Answer]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def take(self, job: Job, answer: Answer) -> Sequence[tuple[Job, Answer]]:
+        """What is to be committed now. Answers that cost next to nothing wait for the rest of their unit."""
+        self.left.discard(answer.number)
+        self.waiting.append((job, answer))
+        self.seconds += (answer.finished - answer.started).total_seconds()
+        if self.left and self.seconds < NEXT_TO_NOTHING:
+            return ()
+        ready, self.waiting = self.waiting, []
+        return ready
