@@ -71,6 +71,11 @@ class Reader:
         """Takes a connection that someone else closes."""
         self._connection = connection
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """What it asks through; it is closed when the block ends."""
+        return self._connection
+
     def runs(self) -> tuple[RunCard, ...]:
         """Every run of the store, by name."""
         rows = self._connection.execute(sql.RUNS).fetchall()

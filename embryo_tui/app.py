@@ -6,7 +6,7 @@ Knows screens, actions and the desk; draws nothing itself and asks the store not
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,19 +20,24 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
-from embryo_tui import actions, world
+from embryo_tui import actions, lists, share, world
 from embryo_tui import questions as q
 from embryo_tui.actions import ACTIONS, EVERYWHERE, Action
 from embryo_tui.data import Desk, Notice
+from embryo_tui.events import beyond
+from embryo_tui.filters import matcher
 from embryo_tui.help import Help
 from embryo_tui.look import Look, World
 from embryo_tui.screens.names import READING
 from embryo_tui.screens.registry import SCREENS
 from embryo_tui.screens.view import Turned, View
+from embryo_tui.sight import following, in_sight
 from embryo_tui.steps import move, settle
 from embryo_tui.widgets.bars import Bar, Chip, Footer
 from embryo_tui.widgets.ink import DARK, LIGHT
+from embryo_tui.widgets.panel import Panel
 from embryo_tui.widgets.plot import Plot
+from embryo_tui.widgets.prompt import Prompt
 from embryo_tui.widgets.scrubber import Scrubber
 from embryo_tui.widgets.table import Table
 
@@ -81,8 +86,17 @@ class EmbryoApp(App[None]):
         *(Binding(str(number), f"show('{view.key}')", show=False) for number, view in enumerate(SCREENS, 1)),
     ]
 
-    def __init__(self, path: str | Path, look: Look | None = None, *, title: str | None = None) -> None:
-        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the file's name."""
+    def __init__(
+        self,
+        path: str | Path,
+        look: Look | None = None,
+        *,
+        title: str | None = None,
+        low_bandwidth: bool = False,
+    ) -> None:
+        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the file's name;
+        ``low_bandwidth``: fewer colours, and small pictures only while the cursor rests.
+        """
         # Without colour Textual must write the terminal's own: it would turn the theme's into greys.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
@@ -102,14 +116,17 @@ class EmbryoApp(App[None]):
             failed=lambda error: self._post(Failed(error)),
         )
         self._views: dict[str, View] = {}
+        self.low_bandwidth = low_bandwidth
         self._speed = 2
         self._player: Timer | None = None
+        self._errand: share.Errand | None = None
 
     def compose(self) -> ComposeResult:
         """Bar, screen, cursor, keys."""
         yield Bar("top")
         yield Container(id="body")
         yield Scrubber()
+        yield Prompt()
         yield Footer()
 
     async def on_mount(self) -> None:
@@ -126,6 +143,7 @@ class EmbryoApp(App[None]):
 
     def turn(self, look: Look) -> None:
         """Looks at something else."""
+        look = following(look, self.world)
         if look != self.look:
             other = (look.runs, look.run, look.screen) != (self.look.runs, self.look.run, self.look.screen)
             self.look = look
@@ -141,13 +159,15 @@ class EmbryoApp(App[None]):
             return
         view.show(look, self.world, find)
         state = f"■ {SPEEDS[self._speed]}/s" if self._player else "▶ play"
+        state += " ↻" if look.loop else ""
         if not len(self.world.steps):
             state = READING if find(q.runs()) is None else "no saved steps yet"
         self.query_one(Scrubber).place(self.world.steps, look.step, look.mark, state)
         self.query_one("#top", Bar).fill(self._screens(), self._runs())
         self.query_one(Footer).fill(self._keys())
         wishes = view.wishes(look, self.world, find)
-        self.desk.want((*world.questions(look), *wishes.now), wishes.ahead)
+        errands = self._errand.questions if self._errand is not None else ()
+        self.desk.want((*world.questions(look), *wishes.now, *errands), wishes.ahead)
 
     def _screens(self) -> list[Chip]:
         return [
@@ -176,11 +196,16 @@ class EmbryoApp(App[None]):
             await self.query_one("#body").mount(view)
         for name, view in self._views.items():
             view.display = name == key
-        shown = self._views[key]
         self.turn(replace(self.look, screen=key))
         self._paint()
-        focus = next((widget for widget in shown.query("*") if widget.can_focus), None)
-        self.screen.set_focus(focus)
+        self._focus_first()
+
+    def _focus_first(self) -> None:
+        """The first table of the screen has the focus, else its first panel."""
+        if self.view is not None:
+            panels = [panel for panel in self.view.query(Panel) if panel.display]
+            first = next((panel for panel in panels if isinstance(panel, Table)), next(iter(panels), None))
+            self.screen_stack[0].set_focus(first)
 
     async def action_show(self, key: str) -> None:
         """Shows a screen."""
@@ -197,7 +222,8 @@ class EmbryoApp(App[None]):
         if action.change is not None:
             self.turn(action.change(self.look, self.world))
         elif action.where != EVERYWHERE:
-            self.turn(self._views[action.where].act(action.id, self.look))
+            if action.where in self._views:
+                self.turn(self._views[action.where].act(action.id, self.look))
         else:
             getattr(self, f"_do_{action.id}")()
 
@@ -212,12 +238,14 @@ class EmbryoApp(App[None]):
         self._paint()
 
     def _tick(self) -> None:
-        """One step further; stops at the last."""
+        """One step further; stops at the last, or begins anew."""
         steps = self.world.steps
-        if not len(steps) or self.look.step >= steps[-1]:
+        if len(steps) and self.look.loop and self.look.step >= steps[-1]:
+            self.turn(replace(self.look, step=int(steps[0])))
+        elif not len(steps) or self.look.step >= steps[-1]:
             self._do_play()
-            return
-        self.turn(replace(self.look, step=move(steps, self.look.step, 1)))
+        else:
+            self.turn(replace(self.look, step=move(steps, self.look.step, 1)))
 
     def _pace(self, by: int) -> None:
         self._speed = min(max(self._speed + by, 0), len(SPEEDS) - 1)
@@ -231,6 +259,158 @@ class EmbryoApp(App[None]):
 
     def _do_slower(self) -> None:
         self._pace(-1)
+
+    @property
+    def view(self) -> View | None:
+        """The screen that is shown."""
+        return self._views.get(self.look.screen)
+
+    @property
+    def panel(self) -> Panel | None:
+        """The panel in focus, else the first of the screen."""
+        if isinstance(self.focused, Panel):
+            return self.focused
+        return next(iter(self.view.query(Panel)), None) if self.view is not None else None
+
+    def say(self, text: str) -> None:
+        """A line in the footer's place for a few seconds."""
+        footer = self.query_one(Footer)
+        if footer.urgent:
+            return
+        footer.say(text)
+        self.set_timer(NOTICE_SECONDS, partial(footer.take_back, text))
+
+    def _do_event_next(self) -> None:
+        self._jump(1)
+
+    def _do_event_back(self) -> None:
+        self._jump(-1)
+
+    def _jump(self, by: int) -> None:
+        """To the next step at which something happened in the curves of this screen."""
+        events = self.view.events if self.view is not None else ()
+        found = beyond(events, self.look.step, by)
+        if found is None:
+            self.say(
+                "no event " + ("after" if by > 0 else "before") + " this step: E lists all of this screen"
+            )
+            return
+        step = settle(self.world.steps, found.step)
+        self.turn(replace(self.look, step=step))
+        there = [event for event in events if event.step == found.step]
+        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
+        self.say(f"{found.step:,}: {found.kind} · {found.name}{more}")
+
+    def _do_events(self) -> None:
+        events = self.view.events if self.view is not None else ()
+        self.push_screen(lists.events(events, self.look.step), self._take_event)
+
+    def _take_event(self, key: object) -> None:
+        if isinstance(key, tuple):
+            self.turn(replace(self.look, step=settle(self.world.steps, int(key[0]))))
+
+    def _do_curves(self) -> None:
+        view = self.view
+        if view is not None:
+            self.push_screen(lists.curves(lambda: view.plots, lambda: self.look, self.turn))
+
+    def _do_toggle(self) -> None:
+        focused = self.focused
+        if self.view is None or not isinstance(focused, Table):
+            self.say("tab to a table and choose a row, or f to choose among curves")
+            return
+        label = self.view.label_of(focused.chosen)
+        if label is not None and any(
+            label == series.switch for plot in self.view.plots for series in plot.series
+        ):
+            self.turn(replace(self.look, hidden=self.look.hidden ^ {label}))
+
+    def _do_filter(self) -> None:
+        prompt = self.query_one(Prompt)
+        prompt.value = self.look.filter
+        prompt.display, self.query_one(Footer).display = True, False
+        prompt.focus()
+
+    @on(Prompt.Changed)
+    def _take_typing(self, message: Prompt.Changed) -> None:
+        if not self.query_one(Prompt).display:
+            return
+        try:
+            matcher(message.value)
+        except ValueError:
+            self.query_one(Prompt).add_class("-invalid")
+            return
+        self.query_one(Prompt).remove_class("-invalid")
+        self.turn(replace(self.look, filter=message.value))
+
+    @on(Prompt.Submitted)
+    def _take_search(self) -> None:
+        self._close_prompt()
+
+    @on(Prompt.Closed)
+    def _take_close(self, message: Prompt.Closed) -> None:
+        if not message.kept:
+            self.turn(replace(self.look, filter=""))
+        self._close_prompt()
+
+    def _close_prompt(self) -> None:
+        prompt = self.query_one(Prompt)
+        text = prompt.value
+        prompt.display, self.query_one(Footer).display = False, True
+        self._focus_first()
+        try:
+            matcher(text)
+        except ValueError as error:
+            self.say(f"{text}: {error}")
+            return
+        if self.look.filter:
+            self.say(f"only what matches {self.look.filter}: a shows everything again")
+
+    def _do_copy_sql(self) -> None:
+        panel, view = self.panel, self.view
+        if panel is None or view is None or panel.id is None:
+            return
+        asked = view.sources(self.look, self.world, self.desk.find).get(panel.id, ())
+        if not asked:
+            self.say("there is no query behind this panel yet")
+            return
+        self._errand = share.Errand(
+            panel.heading or str(panel.id), tuple(q.behind(question) for question in asked)
+        )
+        self._run_errand()
+        self._paint()
+
+    def _run_errand(self) -> None:
+        """Copies the SQL as soon as all of it has arrived."""
+        errand = self._errand
+        text = None if errand is None else errand.text(self.desk.find)
+        if errand is not None and text is not None:
+            self._errand = None
+            self._copy(text, "query", ".sql", "SQL")
+
+    def _copy(self, text: str, stem: str, suffix: str, what: str) -> None:
+        self.run_worker(
+            partial(share.copy, self, text, stem, suffix, what), thread=True, exclusive=False, group="copy"
+        )
+
+    def _do_copy_command(self) -> None:
+        self._copy(share.command(self.look, self.path, self.low_bandwidth), "look", ".sh", "the command")
+
+    def _do_save_look(self) -> None:
+        self._write(share.save_look, self.look)
+
+    def _do_export_csv(self) -> None:
+        if self.panel is not None:
+            self._write(share.csv, self.look, self.panel.content())
+
+    def _do_export_latex(self) -> None:
+        if self.panel is not None:
+            self._write(share.latex, self.look, self.panel.content())
+
+    def _write(self, writer: Callable[..., str], *given: Any) -> None:
+        self.run_worker(
+            partial(share.written, self, writer, *given), thread=True, exclusive=False, group="copy"
+        )
 
     def _do_theme(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
@@ -252,6 +432,7 @@ class EmbryoApp(App[None]):
     @on(Arrived)
     def _take_answers(self) -> None:
         self._settle()
+        self._run_errand()
         self._paint()
 
     def _settle(self) -> None:
@@ -271,8 +452,7 @@ class EmbryoApp(App[None]):
             return
         footer = self.query_one(Footer)
         if message.notice.kind == "replaced":
-            footer.say(message.notice.text)
-            self.set_timer(NOTICE_SECONDS, footer.say)
+            self.say(message.notice.text)
         elif message.notice.kind != "fine" or footer.urgent:
             footer.say(message.notice.text, urgent=message.notice.kind != "fine")
 
@@ -295,6 +475,14 @@ class EmbryoApp(App[None]):
     @on(Scrubber.PlayAsked)
     def _take_play(self) -> None:
         self._do_play()
+
+    @on(Plot.Switched)
+    def _take_switch(self, message: Plot.Switched) -> None:
+        self.turn(replace(self.look, hidden=self.look.hidden ^ {message.label}))
+
+    @on(Plot.Zoomed)
+    def _take_zoom(self, message: Plot.Zoomed) -> None:
+        self.turn(in_sight(self.look, self.world, message.low, message.high))
 
     @on(Plot.StepPicked)
     def _take_place(self, message: Plot.StepPicked) -> None:

@@ -2,53 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from embryo_tui.raster.axes import Scale
+from embryo_tui.raster.axes import Rise, Scale, Smoothing
 from embryo_tui.steps import EMPTY
 
 if TYPE_CHECKING:
-    from embryo_store.query import Grouping, Ints
+    from embryo_store.query import Ints
+
+#: Words by table 3's groups, as function and content words, by verb form, tag, or rank of frequency.
+WordGrouping = Literal["group", "class", "form", "tag", "band"]
+Below = Literal["biography", "ledger", "dynamics"]
 
 WORD_TASKS = ("reconstruct", "mask-predict")
-GROUPINGS: tuple[Grouping, ...] = ("group", "class", "form", "tag")
+GROUPINGS: tuple[WordGrouping, ...] = ("group", "class", "form", "tag", "band")
+BELOW: tuple[Below, ...] = ("biography", "ledger", "dynamics")
 
 
 @dataclass(frozen=True)
 class Look:
-    """One view of a store. ``mark`` is step A of a comparison, the cursor (``step``) is B."""
+    """One view of a store. ``mark`` is step A of a comparison, the cursor (``step``) is B.
+
+    ``window`` is the part of the steps that is in sight, ``filter`` narrows curves and rows,
+    ``hidden`` holds the curves that are switched off.
+    """
 
     screen: str = "overview"
     step: int = 0
     run: str = ""
     runs: tuple[str, ...] = ()
-    scale: Scale | None = None
-    smooth: bool = False
     mark: int | None = None
+    difference: bool = False
+    scale: Scale | None = None
+    window: tuple[float, float] | None = None
+    rise: Rise = "natural"
+    smoothing: Smoothing = "off"
+    bands: bool = False
     hidden: frozenset[str] = frozenset()
+    filter: str = ""
     word_task: str = "mask-predict"
-    grouping: Grouping = "group"
+    grouping: WordGrouping = "group"
     rescaled: bool = False
     dataset: str | None = None
+    probe: str = "probe-pos"
+    probe_metric: str = "f1"
+    protocol: str = "paper"
     relation: str | None = None
     fact: int | None = None
-    below: Literal["biography", "ledger"] = "biography"
+    below: Below = "biography"
     statistic: str | None = None
     layer: int = 1
     head: int = 1
     sentence: int = 0
-    difference: bool = False
+    loop: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """What there is to choose from: filled in from the store as its answers arrive."""
+    """What there is to choose from: filled in from the store as its answers arrive.
+
+    ``kin`` maps a run to the name of its group: the runs that differ from it by seed alone.
+    """
 
     steps: Ints = field(default_factory=lambda: EMPTY)
     runs: tuple[str, ...] = ()
+    kin: Mapping[str, str] = field(default_factory=dict)
     layers: int = 0
     heads: int = 0
     datasets: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
     sentences: tuple[int, ...] = ()

@@ -6,9 +6,12 @@ Knows the names of the Reader's methods; nothing of threads, caches or widgets, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from embryo_store.downstream_answers import Baseline, Score
+    from embryo_store.probe_answers import ProbeAt, ProbeCurve
     from embryo_store.query import (
         AttentionAt,
         AttentionSentence,
@@ -16,14 +19,15 @@ if TYPE_CHECKING:
         Birth,
         Coverage,
         Curve,
+        FactDynamics,
         FactsAtStep,
-        Grouping,
         HeadStatistic,
         LedgerEntry,
         Reader,
         RelationCard,
         RunCard,
     )
+    from embryo_tui.look import WordGrouping
 
 T = TypeVar("T")
 
@@ -33,16 +37,39 @@ TOP = 5
 
 @dataclass(frozen=True)
 class Question(Generic[T]):
-    """A method of the Reader and what it is called with."""
+    """A method of the Reader, or a function of ``module`` that takes one, and what it is called with."""
 
     method: str
     arguments: tuple[Any, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
+    module: str = ""
 
     def ask(self, reader: Reader) -> T:
         """The answer, from an open store."""
-        answer: T = getattr(reader, self.method)(*self.arguments, **dict(self.options))
+        if self.module:
+            function = getattr(import_module(self.module), self.method)
+            answer: T = function(reader, *self.arguments, **dict(self.options))
+        else:
+            answer = getattr(reader, self.method)(*self.arguments, **dict(self.options))
         return answer
+
+
+@dataclass(frozen=True)
+class Behind(Question[tuple[str, ...]]):
+    """The SQL behind another question, with its values: asked again, and listened to."""
+
+    of: Question[Any] | None = None
+
+    def ask(self, reader: Reader) -> tuple[str, ...]:
+        """Every statement that the other question runs."""
+        from embryo_store.behind import statements
+
+        return statements(reader, self.of.ask) if self.of is not None else ()
+
+
+def behind(question: Question[Any]) -> Behind:
+    """The SQL behind a question."""
+    return Behind("behind", of=question)
 
 
 def runs() -> Question[tuple[RunCard, ...]]:
@@ -63,14 +90,19 @@ def curves(
 
 
 def word_curves(
-    task: str, grouping: Grouping, dataset: str | None, rescaled: bool
+    task: str, grouping: WordGrouping, dataset: str | None, rescaled: bool
 ) -> Question[tuple[Curve, ...]]:
     """Accuracy per group of words, all runs."""
+    if grouping == "band":
+        options = (("dataset", dataset), ("rescaled", rescaled))
+        return Question("band_curves", (task,), options, "embryo_store.word_bands")
     return Question("word_curves", (task, grouping), (("dataset", dataset), ("rescaled", rescaled)))
 
 
-def births(task: str, grouping: Grouping, dataset: str | None) -> Question[tuple[Birth, ...]]:
+def births(task: str, grouping: WordGrouping, dataset: str | None) -> Question[tuple[Birth, ...]]:
     """When each group of words reached half of its final accuracy."""
+    if grouping == "band":
+        return Question("band_births", (task,), (("dataset", dataset),), "embryo_store.word_bands")
     return Question("births", (task, grouping), (("dataset", dataset),))
 
 
@@ -92,6 +124,44 @@ def biography(run: str, fact: int) -> Question[Biography | None]:
 def ledger(run: str, step_a: int, step_b: int, relation: str | None) -> Question[tuple[LedgerEntry, ...]]:
     """The facts whose answer turned between two steps."""
     return Question("ledger", (run, step_a, step_b), (("relation", relation),))
+
+
+def fact_dynamics(run: str, relation: str) -> Question[tuple[FactDynamics, ...]]:
+    """How the answers to every fact of a relation behaved."""
+    return Question("fact_dynamics", (run, relation))
+
+
+def probe_metrics() -> Question[tuple[str, ...]]:
+    """The numbers that probes have by layer."""
+    return Question("probe_metrics", module="embryo_store.probe_answers")
+
+
+def probe_layer(metric: str, protocol: str, layer: int) -> Question[tuple[ProbeCurve, ...]]:
+    """All probing tasks at one layer."""
+    options = (("layer", layer),)
+    return Question("probe_curves", (metric, protocol), options, "embryo_store.probe_answers")
+
+
+def probe_layers(metric: str, protocol: str, task: str) -> Question[tuple[ProbeCurve, ...]]:
+    """All layers of one probing task."""
+    options = (("task", task),)
+    return Question("probe_curves", (metric, protocol), options, "embryo_store.probe_answers")
+
+
+def probe_at(run: str, task: str, step: int, layer: int, protocol: str) -> Question[ProbeAt | None]:
+    """Labels and mistakes of one probe at one step."""
+    options = (("protocol", protocol),)
+    return Question("probe_at", (run, task, step, layer), options, "embryo_store.probe_answers")
+
+
+def scores() -> Question[tuple[Score, ...]]:
+    """GLUE and SQuAD over the steps."""
+    return Question("scores", module="embryo_store.downstream_answers")
+
+
+def baselines() -> Question[tuple[Baseline, ...]]:
+    """Published numbers."""
+    return Question("baselines", module="embryo_store.downstream_answers")
 
 
 def attention_sentences(run: str) -> Question[tuple[AttentionSentence, ...]]:

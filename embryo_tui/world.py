@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embryo_tui import questions as q
 from embryo_tui.datasets import by_use
+from embryo_tui.kin import kin
 from embryo_tui.look import WORD_TASKS, Look, World
 from embryo_tui.questions import Question
+from embryo_tui.screens.names import PROBES
 from embryo_tui.screens.view import Find, value_of
 from embryo_tui.steps import settle, union
+
+if TYPE_CHECKING:
+    from embryo_store.query import Coverage
 
 #: The statistic that is shown first: the pattern that figure 4 follows.
 FIRST_STATISTIC = "diagonal"
@@ -32,9 +38,14 @@ def build(look: Look, find: Find) -> World:
     return World(
         steps=union(cards, look.runs or (look.run,)),
         runs=tuple(card.run for card in cards),
+        kin=kin(cards),
         layers=(card.layers or 0) if card else 0,
         heads=(card.heads or 0) if card else 0,
         datasets=by_use(coverage, WORD_TASKS),
+        probes=probes_of(coverage),
+        protocols=tuple(
+            sorted({entry.protocol for entry in coverage if entry.task == look.probe and entry.done})
+        ),
         statistics=value_of(find(q.head_statistics(look.run)), ()),
         sentences=tuple(sentence.sentence_id for sentence in sentences),
     )
@@ -53,9 +64,18 @@ def settled(look: Look, world: World) -> Look:
     sentence = (
         look.sentence if look.sentence in world.sentences or not world.sentences else world.sentences[0]
     )
+    probe = look.probe if look.probe in world.probes or not world.probes else world.probes[0]
     statistic = look.statistic
     if world.statistics and statistic not in world.statistics:
         statistic = FIRST_STATISTIC if FIRST_STATISTIC in world.statistics else world.statistics[0]
     return replace(
-        look, run=run, runs=runs, step=step, layer=layer, head=head, sentence=sentence, statistic=statistic
-    )
+        look, run=run, runs=runs, step=step, layer=layer, head=head, sentence=sentence, statistic=statistic,
+        probe=probe,
+    )  # fmt: skip
+
+
+def probes_of(coverage: Iterable[Coverage]) -> tuple[str, ...]:
+    """The probing tasks that have results: the paper's in its order, then others by name."""
+    found = {entry.task for entry in coverage if entry.task.startswith("probe-") and entry.done}
+    paper = [task for task in PROBES if task in found]
+    return (*paper, *sorted(found.difference(paper)))

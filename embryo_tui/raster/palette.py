@@ -16,8 +16,8 @@ from rich.style import Style
 
 Rgb = npt.NDArray[np.uint8]
 
-#: What the terminal can show: 24-bit colour, the 256 of xterm, or none (``NO_COLOR``, dumb terminals).
-Depth = Literal["truecolor", "256", "none"]
+#: What the terminal can show: 24-bit colour, the 256 of xterm, 16, or none (``NO_COLOR``, dumb terminals).
+Depth = Literal["truecolor", "256", "16", "none"]
 
 #: One colour a series, in the order in which they are given out: begun from Okabe and Ito's, then moved until
 #: each stands out from its background and from the others, also to protanopic and deuteranopic eyes.
@@ -154,4 +154,4 @@ def ramp(dark: bool, depth: Depth, background: str, signed: bool = False) -> Ram
     shown = (*colours, ground)
     upper = tuple(";".join(colour.get_ansi_codes()) for colour in shown)
     lower = tuple(";".join(colour.get_ansi_codes(foreground=False)) for colour in shown)
-    return Ramp(shown, signed, depth == "none", upper, lower)
+    return Ramp(shown, signed, depth in ("16", "none"), upper, lower)

@@ -1,9 +1,10 @@
-"""Screen 4: who looks where (figure 4): a statistic of all heads, a layer's maps, one map with its pieces."""
+"""Screen 6: who looks where (figure 4): a statistic of all heads, a layer's maps, one map with its pieces."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from textual import on
@@ -12,13 +13,14 @@ from textual.containers import Vertical
 
 from embryo_tui import questions as q
 from embryo_tui.look import Look, World
-from embryo_tui.raster.axes import natural_scale, step_axis, value_axis
-from embryo_tui.screens import names
+from embryo_tui.questions import Question
+from embryo_tui.raster.axes import value_axis
+from embryo_tui.screens import drawing, names
 from embryo_tui.screens.view import Find, Turned, View, Wishes, value_of
 from embryo_tui.steps import around, position
 from embryo_tui.widgets.heads import HeadGrid
 from embryo_tui.widgets.heat_map import HeatMap, Thumbnails
-from embryo_tui.widgets.plot import Frame, Plot, Series
+from embryo_tui.widgets.plot import Plot, Series
 
 if TYPE_CHECKING:
     from embryo_store.query import AttentionAt, HeadStatistic
@@ -34,7 +36,7 @@ class Attention(View):
 
     key, title = "attention", "Attention"
     _at: AttentionAt | None = None
-    _before: AttentionAt | None = None
+    _statistic: HeadStatistic | None = None
 
     def compose(self) -> ComposeResult:
         """Four panels."""
@@ -48,13 +50,35 @@ class Attention(View):
         """The maps at the cursor and about it, and the chosen statistic over all steps."""
         if not look.run:
             return Wishes()
-        now = [q.attention_at(look.run, look.step, look.sentence)]
-        if look.difference and look.mark is not None:
-            now.append(q.attention_at(look.run, look.mark, look.sentence))
-        statistics = [q.head_statistic(look.run, look.statistic)] if look.statistic else []
+        shown = self.sources(look, world, find)
         steps = around(world.steps, look.step, BEHIND, AHEAD)
         ahead = [q.attention_at(look.run, step, look.sentence) for step in steps]
-        return Wishes((*statistics, *now), tuple(ahead))
+        return Wishes((*shown["head-grid"], *shown["map"]), tuple(ahead))
+
+    def sources(self, look: Look, world: World, find: Find) -> Mapping[str, tuple[Question[Any], ...]]:
+        """What each panel is drawn from."""
+        maps = [q.attention_at(look.run, look.step, look.sentence)]
+        if look.difference and look.mark is not None:
+            maps.append(q.attention_at(look.run, look.mark, look.sentence))
+        statistics = (q.head_statistic(look.run, look.statistic),) if look.statistic else ()
+        return {
+            "head-grid": statistics,
+            "head-curves": statistics,
+            "thumbnails": tuple(maps),
+            "map": tuple(maps),
+        }
+
+    def act(self, action: str, look: Look) -> Look:
+        """Goes to the head at which the statistic is highest at the cursor."""
+        found = self._statistic
+        index = None if found is None else position(found.step, look.step)
+        if action != "strongest" or found is None or index is None:
+            return look
+        values = found.value[index]
+        if not np.isfinite(values).any():
+            return look
+        layer, head = np.unravel_index(int(np.nanargmax(values)), values.shape)
+        return replace(look, layer=int(layer) + 1, head=int(head) + 1)
 
     def show(self, look: Look, world: World, find: Find) -> None:
         """Everything for one layer and head."""
@@ -74,10 +98,11 @@ class Attention(View):
         self, statistic: HeadStatistic | None, look: Look, world: World, missing: str
     ) -> None:
         grid, plot = self.query_one("#head-grid", HeadGrid), self.query_one("#head-curves", Plot)
+        self._statistic = statistic
         if statistic is None or not statistic.value.size:
             if self.changed("curves", (statistic,), (look.run, missing)):
                 grid.fill(np.zeros((0, 0)), (look.layer, look.head), (0.0, 1.0))
-                plot.draw((), Frame(step_axis(world.steps, "linear")), missing)
+                plot.draw((), drawing.frame_of(look, world), missing)
             return
         index = position(statistic.step, look.step)
         shares = statistic.metric in names.SHARES
@@ -91,22 +116,23 @@ class Attention(View):
         values = np.full(statistic.value.shape[1:], np.nan) if index is None else statistic.value[index]
         start = None if look.mark is None else position(statistic.step, look.mark)
         if look.difference and start is not None:
-            span = max(0.2, float(np.nanmax(np.abs(statistic.value - statistic.value[start]), initial=0.0)))
+            changes = np.abs(statistic.value - statistic.value[start])
+            span = max(0.2, float(changes[np.isfinite(changes)].max(initial=0.0)))
             grid.fill(values - statistic.value[start], (look.layer, look.head), (-span, span), signed=True)
         else:
             grid.fill(values, (look.layer, look.head), (0.0, high))
-        across = step_axis(world.steps, look.scale or natural_scale(world.steps))
-        if self.changed("curves", (statistic,), (look.layer, look.head, across, look.smooth)):
+        settings = (look.layer, look.head, look.run, drawing.style(look, world))
+        if self.changed("curves", (statistic,), settings):
             layer = min(look.layer, statistic.value.shape[1]) - 1
             heads = sorted(range(statistic.value.shape[2]), key=lambda head: head + 1 != look.head)
-            plot.entitle(f"{statistic.metric}: layer {look.layer}", f"head {look.head} named")
-            plot.draw(
-                tuple(
-                    Series(f"head {head + 1}", statistic.step, statistic.value[:, layer, head], head)
-                    for head in heads
-                ),
-                Frame(across, look.smooth, shares=shares),
-            )
+            plot.entitle(f"{statistic.metric}: layer {look.layer}", f"head {look.head} first")
+            made = [
+                Series(f"head {head + 1}", statistic.step, statistic.value[:, layer, head], head)
+                for head in heads
+            ]
+            drawn = drawing.prepared(made, look, world)
+            # Events are those of the chosen head: twelve heads' marks would say nothing.
+            plot.draw(drawn, drawing.frame_of(look, world, drawn[:1], shares=shares))
         plot.point(look.step, look.mark)
 
     def _show_maps(self, before: AttentionAt | None, look: Look, find: Find, missing: str) -> None:

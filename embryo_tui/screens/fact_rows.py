@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embryo_tui.filters import Matcher
 from embryo_tui.raster.axes import short
 from embryo_tui.screens import names
 from embryo_tui.widgets.plot import Series
-from embryo_tui.widgets.table import Cell, Column, Row, Rows
+from embryo_tui.widgets.table import Cell, Column, Role, Row, Rows
 
 if TYPE_CHECKING:
-    from embryo_store.query import Biography, FactsAtStep, Floats, LedgerEntry, RelationCard
+    from embryo_store.query import Biography, FactDynamics, FactsAtStep, Floats, LedgerEntry, RelationCard
 
 FACT_COLUMNS = (
     Column("", 1),
@@ -32,6 +34,24 @@ LEDGER_COLUMNS = (
 )
 
 
+FATE_COLUMNS = (
+    Column("", 1),
+    Column("subject", 9, flex=2),
+    Column("object", 9, flex=2),
+    Column("fate", 13),
+    Column("first right", 11, right=True, keep=1),
+    Column("right at", 9, right=True, keep=2),
+)
+#: What becomes of facts (docs/sql.md), the forgotten ones first: their mark and its colour.
+FATES: Mapping[str, tuple[str, Role]] = {
+    "forgotten": ("−", "bad"),
+    "oscillating": ("~", "dim"),
+    "learned": ("+", "good"),
+    "static": ("✓", "good"),
+    "never learned": ("·", "faint"),
+}
+
+
 def relation_columns(marked: bool) -> list[Column]:
     """Heads for ``relation_rows``."""
     return [
@@ -46,39 +66,57 @@ def relation_columns(marked: bool) -> list[Column]:
 
 
 def relation_rows(
-    cards: Sequence[RelationCard], curves: Mapping[str, Series], step: int, mark: int | None
+    cards: Sequence[tuple[int, RelationCard]],
+    curves: Mapping[str, Series],
+    step: int,
+    mark: int | None,
+    hidden: frozenset[str],
+    compared: bool,
 ) -> list[Row]:
-    """Every relation with its P@1 at a step, the change since A, and its best."""
+    """Every relation with its P@1 at a step, the change since A, and its best; its colour before it.
+
+    ``compared``: the curves are differences from A already.
+    """
     rows = []
-    for tint, card in enumerate(cards):
+    for tint, card in cards:
         series = curves.get(card.relation)
         here = series.at(step) if series else None
         before = series.at(mark) if series and mark is not None else None
-        best = None if series is None or not np.isfinite(series.y).any() else int(np.nanargmax(series.y))
-        top, when = ("–", "") if series is None or best is None else (
-            names.share(float(series.y[best])), short(float(series.x[best]))
-        )  # fmt: skip
-        cells = (
-            Cell("●", "series", tint),
+        best = series.best() if series else None
+        value = here[1] if here else None
+        off = card.relation in hidden
+        cells = [
+            Cell("○" if off else "●", "faint" if off else "series", tint),
             Cell(card.name or card.relation, "text"),
-            Cell(names.share(here[1] if here else None), "strong"),
-            *(
-                []
-                if mark is None
-                else [Cell(names.change(here[1] - before[1]) if here and before else "", "dim")]
-            ),
-            Cell(top, "dim"),
-            Cell(when, "faint"),
+            Cell(names.change(value) if compared else names.share(value), "strong"),
+        ]
+        if mark is not None and not compared:
+            cells.append(Cell(names.change(here[1] - before[1]) if here and before else "", "dim"))
+        cells += [
+            Cell((names.change if compared else names.share)(best[1]) if best else "–", "dim"),
+            Cell(short(best[0]) if best else "", "faint"),
             Cell(names.count(card.facts), "faint"),
-        )
-        rows.append(Row(card.relation, cells))
+        ]
+        rows.append(Row(card.relation, tuple(cells)))
     return rows
 
 
-def fact_rows(facts: FactsAtStep) -> Rows:
-    """A relation's facts: right or not, the object's rank and probability, and what was said."""
+def narrowed(facts: FactsAtStep, wanted: Matcher) -> list[int]:
+    """The places of the facts whose subject, object or first answer is let through."""
+    firsts = [tokens[0] if tokens else "" for tokens in facts.tokens]
+    rows = zip(facts.subject, facts.object, firsts, strict=True)
+    return [
+        index
+        for index, (subject, answer, said) in enumerate(rows)
+        if wanted(subject) or wanted(answer) or wanted(names.spoken(said))
+    ]
 
-    def cells(index: int) -> tuple[Cell, ...]:
+
+def fact_rows(facts: FactsAtStep, shown: Sequence[int] | None = None) -> Rows:
+    """Facts (or those in some places): right or not, the object's rank and probability, and answers."""
+
+    def cells(line: int) -> tuple[Cell, ...]:
+        index = line if shown is None else shown[line]
         right = facts.gold_rank[index] == 1
         return (
             Cell("✓" if right else "·", "good" if right else "faint"),
@@ -89,7 +127,8 @@ def fact_rows(facts: FactsAtStep) -> Rows:
             Cell(predictions(facts.tokens[index], np.exp(facts.logps[index])), "dim"),
         )
 
-    return Rows(tuple(facts.fact_id.tolist()), cells)
+    keys = facts.fact_id.tolist()
+    return Rows(tuple(keys if shown is None else [keys[index] for index in shown]), cells)
 
 
 def life_columns(life: Biography) -> list[Column]:
@@ -119,6 +158,30 @@ def life_rows(life: Biography) -> Rows:
         )
 
     return Rows(tuple(life.step.tolist()), cells)
+
+
+def fate_title(fates: Sequence[FactDynamics]) -> str:
+    """How many facts had which fate."""
+    counts = Counter[str](fate.kind for fate in fates)
+    return " · ".join(f"{counts[kind]} {kind}" for kind in FATES if counts[kind]) or "Fates"
+
+
+def fate_rows(fates: Sequence[FactDynamics]) -> list[Row]:
+    """Facts by what became of them over the run, the forgotten ones first."""
+    rows = []
+    order = list(FATES)
+    for fate in sorted(fates, key=lambda fate: (order.index(fate.kind), fate.subject)):
+        mark, role = FATES[fate.kind]
+        cells = (
+            Cell(mark, role),
+            Cell(fate.subject, "text"),
+            Cell(fate.object, role),
+            Cell(fate.kind, "dim"),
+            Cell("never" if fate.first_right is None else short(float(fate.first_right)), "dim"),
+            Cell(f"{fate.right}/{fate.steps}", "faint"),
+        )
+        rows.append(Row(fate.fact_id, cells))
+    return rows
 
 
 def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:

@@ -1,7 +1,8 @@
-"""Screen 3: facts (figures 6 and 14, table 9): relations, their facts at the cursor, one fact's life."""
+"""Screen 5: facts (figures 6 and 14, table 9): relations, their facts at the cursor, one fact's life."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +12,18 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from embryo_tui import questions as q
+from embryo_tui.filters import lenient
 from embryo_tui.look import Look, World
 from embryo_tui.questions import Question
-from embryo_tui.raster.axes import Axis, natural_scale, short, step_axis
-from embryo_tui.raster.curves import PATTERNS, Pattern
-from embryo_tui.screens import fact_rows, names
+from embryo_tui.raster.axes import short
+from embryo_tui.screens import drawing, fact_rows, names
 from embryo_tui.screens.view import Find, Turned, View, Wishes, value_of
 from embryo_tui.steps import around, at_or_before
-from embryo_tui.widgets.plot import Frame, Plot, Series
+from embryo_tui.widgets.plot import Plot, Series
 from embryo_tui.widgets.table import Table
 
 if TYPE_CHECKING:
-    from embryo_store.query import Biography, Curve, FactsAtStep, LedgerEntry, RelationCard
+    from embryo_store.query import Biography, Curve, FactDynamics, FactsAtStep, LedgerEntry, RelationCard
 
 METRIC = "p1"
 #: Steps about the cursor whose facts are fetched before they are asked for.
@@ -48,41 +49,60 @@ class Knowledge(View):
     def wishes(self, look: Look, world: World, find: Find) -> Wishes:
         """The relation's facts at the cursor and about it, and what is shown of one fact."""
         relation = relation_of(look, known_relations(value_of(find(q.relations()), ())))
-        now: list[Question[Any]] = [q.relations(), q.curves("lama", METRIC)]
+        shown = self.sources(look, world, find)
+        now = tuple(dict.fromkeys(question for asked in shown.values() for question in asked))
         if relation is None or not look.run:
-            return Wishes(tuple(now))
-        now.append(q.facts_at(look.run, look.step, relation))
-        if look.below == "ledger":
-            now.append(_turned(look, world))
-        elif (fact := self._fact(look)) is not None:
-            now.append(q.biography(look.run, fact))
+            return Wishes(now)
         steps = around(world.steps, look.step, BEHIND, AHEAD)
-        return Wishes(tuple(now), tuple(q.facts_at(look.run, step, relation) for step in steps))
+        return Wishes(now, tuple(q.facts_at(look.run, step, relation) for step in steps))
+
+    def sources(self, look: Look, world: World, find: Find) -> Mapping[str, tuple[Question[Any], ...]]:
+        """What each panel is drawn from."""
+        found: dict[str, tuple[Question[Any], ...]] = {
+            "relations": (q.relations(),),
+            "p1": (q.curves("lama", METRIC),),
+        }
+        relation = relation_of(look, known_relations(value_of(find(q.relations()), ())))
+        if relation is None or not look.run:
+            return found
+        found["facts"] = (q.facts_at(look.run, look.step, relation),)
+        if look.below == "ledger":
+            found["life"] = (_turned(look, world),)
+        elif look.below == "dynamics":
+            found["life"] = (q.fact_dynamics(look.run, relation),)
+        elif (fact := self._fact(look)) is not None:
+            found["life"] = found["life-curve"] = (q.biography(look.run, fact),)
+        return found
 
     def show(self, look: Look, world: World, find: Find) -> None:
-        """Relations, facts, and one fact's life or the ledger."""
+        """Relations, facts, and one fact's life, the ledger, or all fates."""
         related = find(q.relations())
         cards = known_relations(value_of(related, ()))
         relation = relation_of(look, cards)
-        across = step_axis(world.steps, look.scale or natural_scale(world.steps))
-        self._show_relations(cards, value_of(find(q.curves("lama", METRIC)), ()), relation, look, across)
+        self._show_relations(cards, value_of(find(q.curves("lama", METRIC)), ()), relation, look, world)
         if relation is None:
             missing = names.missing("lama", related is not None)
             self.query_one("#relations", Table).fill((), empty=missing)
-            self.query_one("#p1", Plot).draw((), Frame(across), missing)
+            self.query_one("#p1", Plot).draw((), drawing.frame_of(look, world), missing)
+            for name in ("#facts", "#life"):
+                self.query_one(name, Table).fill((), empty="")
             return
         found = find(q.facts_at(look.run, look.step, relation))
         if found is not None:
             self._facts = found.value
-        if self.changed("facts", (self._facts, cards), (look.step, relation, look.fact, look.run)):
+        if self.changed(
+            "facts", (self._facts, cards), (look.step, relation, look.fact, look.run, look.filter)
+        ):
             self._show_facts(next(card for card in cards if card.relation == relation), look)
-        self.query_one("#life-curve").set_class(look.below == "ledger", "away")
+        self.query_one("#life-curve").set_class(look.below != "biography", "away")
         if look.below == "ledger":
             self._show_ledger(value_of(find(_turned(look, world)), None), look, world)
+        elif look.below == "dynamics":
+            self._show_dynamics(value_of(find(q.fact_dynamics(look.run, relation)), None), look)
         else:
             fact = self._fact(look)
             life = None if fact is None else value_of(find(q.biography(look.run, fact)), None)
-            self._show_life(life, look, across)
+            self._show_life(life, look, world)
 
     def _fact(self, look: Look) -> int | None:
         """The chosen fact, else the first one that is shown."""
@@ -91,31 +111,49 @@ class Knowledge(View):
         return int(self._facts.fact_id[0])
 
     def _show_relations(
-        self, cards: tuple[RelationCard, ...], curves: tuple[Curve, ...], relation: str | None, look: Look,
-        across: Axis,
-    ) -> None:  # fmt: skip
+        self,
+        cards: tuple[RelationCard, ...],
+        curves: tuple[Curve, ...],
+        relation: str | None,
+        look: Look,
+        world: World,
+    ) -> None:
         plot, table = self.query_one("#p1", Plot), self.query_one("#relations", Table)
         tints = {card.relation: tint for tint, card in enumerate(cards)}
         homes = {card.relation: card.dataset for card in cards}
-        if self.changed(
-            "p1", (curves,), (look.run, look.runs, across, look.smooth, relation, tuple(homes.items()))
-        ):
-            drawn = [
-                (
-                    curve.run,
-                    Series(curve.label, curve.step, curve.value, tints[curve.label], _pattern(curve, look)),
+        settings = (look.run, drawing.style(look, world), relation, tuple(homes.items()))
+        if self.changed("p1", (curves,), settings):
+            called = {card.relation: card.name or card.relation for card in cards}
+            made = [
+                Series(
+                    called[curve.label],
+                    curve.step,
+                    curve.value,
+                    tints[curve.label],
+                    drawing.pattern(look, curve.run),
+                    label=curve.label,
+                    run=curve.run,
                 )
                 for curve in curves
                 if curve.run in look.runs and homes.get(curve.label) == curve.dataset
             ]
-            drawn.sort(key=lambda entry: (entry[1].name != relation, entry[1].tint))
-            self._own = {series.name: series for run, series in drawn if run == look.run}
-            plot.draw(
-                tuple(series for _, series in drawn), Frame(across, look.smooth, shares=True, legend=False)
-            )
+            made.sort(key=lambda entry: (entry.switch != relation, entry.tint))
+            drawn = drawing.prepared(made, look, world)
+            kin = world.kin.get(look.run) if look.bands else None
+            self._own = {entry.switch: entry for entry in drawn if entry.run in (look.run, kin)}
+            chosen = [entry for entry in drawn if entry.switch == relation]
+            plot.entitle("P@1 per relation", "change since A" if drawing.compared(look) else "")
+            plot.draw(drawn, drawing.frame_of(look, world, chosen, shares=True, legend=False))
         plot.point(look.step, look.mark)
-        rows = fact_rows.relation_rows(cards, self._own, look.step, look.mark)
-        table.fill(rows, relation, columns=fact_rows.relation_columns(look.mark is not None))
+        wanted = lenient(look.filter)
+        listed = [
+            (tints[card.relation], card)
+            for card in cards
+            if card.relation == relation or wanted(f"{card.name} {card.relation} {card.template}")
+        ]
+        compared = drawing.compared(look)
+        rows = fact_rows.relation_rows(listed, self._own, look.step, look.mark, look.hidden, compared)
+        table.fill(rows, relation, columns=fact_rows.relation_columns(look.mark is not None and not compared))
 
     def _show_facts(self, card: RelationCard, look: Look) -> None:
         table, facts = self.query_one("#facts", Table), self._facts
@@ -124,32 +162,49 @@ class Knowledge(View):
             table.fill((), empty=f"no answers of {look.run} here: {names.to_run('lama')}")
             return
         table.entitle(card.template, names.stands_in(facts.step, look.step))
-        table.fill(fact_rows.fact_rows(facts), self._fact(look))
+        shown = fact_rows.narrowed(facts, lenient(look.filter)) if look.filter else None
+        empty = f"no fact here matches {look.filter}"
+        table.fill(fact_rows.fact_rows(facts, shown), self._fact(look), empty=empty)
 
-    def _show_life(self, life: Biography | None, look: Look, across: Axis) -> None:
+    def _show_life(self, life: Biography | None, look: Look, world: World) -> None:
         table, plot = self.query_one("#life", Table), self.query_one("#life-curve", Plot)
         if life is None:
             return
         if self.changed("life", (life,), "biography"):
             table.entitle(life.template.replace("[X]", life.subject).replace("[Y]", "▁"), life.object)
             self._lives, self._heads = fact_rows.life_rows(life), fact_rows.life_columns(life)
-        if self.changed("life-curve", (life,), (across, look.smooth)):
+        if self.changed("life-curve", (life,), drawing.style(look, world)):
             plot.entitle(f"Probability of {life.object}")
             series = Series(life.subject, life.step, np.exp(life.gold_logp), 0)
-            plot.draw((series,), Frame(across, look.smooth, shares=True, legend=False))
+            drawn = (drawing.since(series, look.mark),) if drawing.compared(look) else (series,)
+            plot.draw(drawn, drawing.frame_of(look, world, drawn, shares=True, legend=False))
         plot.point(look.step, look.mark)
         table.fill(self._lives, at_or_before(life.step, look.step), columns=self._heads)
 
     def _show_ledger(self, entries: tuple[LedgerEntry, ...] | None, look: Look, world: World) -> None:
         table, start = self.query_one("#life", Table), start_of(look, world)
-        if entries is None or not self.changed("life", (entries,), ("ledger", start, look.step)):
+        if entries is None or not self.changed("life", (entries,), ("ledger", start, look.step, look.filter)):
             return
-        learned = sum(entry.change == "learned" for entry in entries)
-        title = f"{short(start)} to {short(look.step)}: {learned} learned, {len(entries) - learned} forgotten"
+        wanted = lenient(look.filter)
+        shown = [entry for entry in entries if wanted(f"{entry.subject} {entry.object} {entry.relation}")]
+        learned = sum(entry.change == "learned" for entry in shown)
+        title = f"{short(start)} to {short(look.step)}: {learned} learned, {len(shown) - learned} forgotten"
         table.entitle(title, "m marks another A" if look.mark is None else "since A")
-        rows = fact_rows.ledger_rows(entries)
+        rows = fact_rows.ledger_rows(shown)
         empty = "no answer turned between these steps"
         table.fill(rows, look.fact, columns=fact_rows.LEDGER_COLUMNS, empty=empty)
+
+    def _show_dynamics(self, fates: tuple[FactDynamics, ...] | None, look: Look) -> None:
+        table = self.query_one("#life", Table)
+        if fates is None or not self.changed("life", (fates,), ("dynamics", look.filter)):
+            return
+        wanted = lenient(look.filter)
+        shown = [fate for fate in fates if wanted(f"{fate.subject} {fate.object} {fate.kind}")]
+        table.entitle(fact_rows.fate_title(shown), f"fates over all steps of {look.run}")
+        rows = fact_rows.fate_rows(shown)
+        table.fill(
+            rows, look.fact, columns=fact_rows.FATE_COLUMNS, empty="no fact of this relation has answers"
+        )
 
     @on(Table.Chosen)
     def _take_row(self, message: Table.Chosen) -> None:
@@ -165,10 +220,6 @@ class Knowledge(View):
 def _into(look: Look, key: int) -> Look:
     """A biography's rows are steps, a ledger's are facts."""
     return replace(look, step=key) if look.below == "biography" else replace(look, fact=key)
-
-
-def _pattern(curve: Curve, look: Look) -> Pattern:
-    return PATTERNS[look.runs.index(curve.run) % len(PATTERNS)]
 
 
 def _turned(look: Look, world: World) -> Question[tuple[LedgerEntry, ...]]:

@@ -12,6 +12,27 @@ TASKS = {
     "lama": "knowledge",
     "attention": "attention",
 }
+#: The paper's probing tasks (section 4), and others that are known by name.
+PROBES = {
+    "probe-pos": "part of speech",
+    "probe-const": "constituents",
+    "probe-srl": "semantic roles",
+    "probe-coref": "coreference",
+}
+TASKS |= PROBES
+#: GLUE's tasks, SQuAD, and the number that figures 5 and 12 show of each. WNLI is left out, as in the paper.
+DOWNSTREAM = {
+    "glue-cola": "CoLA",
+    "glue-sst2": "SST-2",
+    "glue-mrpc": "MRPC",
+    "glue-stsb": "STS-B",
+    "glue-qqp": "QQP",
+    "glue-mnli": "MNLI",
+    "glue-qnli": "QNLI",
+    "glue-rte": "RTE",
+    "squad2": "SQuAD 2.0",
+}
+GLUE_SCORE = "GLUE score"
 #: Statistics that are shares of a head's attention; the others have units of their own.
 SHARES = ("diagonal", "previous", "next", "cls", "sep", "punctuation")
 GROUPINGS = {
@@ -19,6 +40,7 @@ GROUPINGS = {
     "class": "function and content words",
     "form": "verb forms",
     "tag": "tags",
+    "band": "bands of frequency",
 }
 WORD_TASKS = {"reconstruct": "Reconstruction", "mask-predict": "Mask prediction"}
 

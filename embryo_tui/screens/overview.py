@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
 from embryo_tui import questions as q
 from embryo_tui.datasets import main_dataset
 from embryo_tui.look import Look, World
-from embryo_tui.raster.axes import natural_scale, short, step_axis
-from embryo_tui.raster.curves import PATTERNS
-from embryo_tui.screens import names
+from embryo_tui.questions import Question
+from embryo_tui.raster.axes import short
+from embryo_tui.screens import drawing, names
 from embryo_tui.screens.view import Find, View, Wishes, value_of
 from embryo_tui.widgets.card import Card
-from embryo_tui.widgets.plot import Frame, Plot, Series
+from embryo_tui.widgets.plot import Plot, Series
 from embryo_tui.widgets.table import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ HEADLINES = (
     ("mlm", "accuracy", "all", "held-out MLM"),
     ("lama", "p1", "all", "knowledge P@1"),
 )
-LOSSES = ("loss",)
+LOSS = "loss"
 
 
 class Overview(View):
@@ -56,8 +56,19 @@ class Overview(View):
 
     def wishes(self, look: Look, world: World, find: Find) -> Wishes:
         """Curves over all steps: the cursor needs nothing new."""
-        headlines = (q.curves(task, metric, (label,)) for task, metric, label, _ in HEADLINES)
-        return Wishes((q.runs(), q.coverage(), q.curves("train-log", LOSSES[0]), *headlines))
+        return Wishes(
+            tuple(question for asked in self.sources(look, world, find).values() for question in asked)
+        )
+
+    def sources(self, look: Look, world: World, find: Find) -> Mapping[str, tuple[Question[Any], ...]]:
+        """What each panel is drawn from."""
+        headlines = tuple(q.curves(task, metric, (label,)) for task, metric, label, _ in HEADLINES)
+        return {
+            "card": (q.runs(),),
+            "coverage": (q.coverage(),),
+            "loss": (q.curves("train-log", LOSS),),
+            "headline": headlines,
+        }
 
     def show(self, look: Look, world: World, find: Find) -> None:
         """Card, curves, coverage."""
@@ -67,24 +78,25 @@ class Overview(View):
             self._show_card(cards, look.run)
         if listed is not None and self.changed("coverage", (coverage, cards), look.run):
             self._show_coverage(coverage, look.run)
-        across = step_axis(world.steps, look.scale or natural_scale(world.steps))
-        settings = (look.runs, across, look.smooth)
-        logged = find(q.curves("train-log", LOSSES[0]))
+        settings = drawing.style(look, world)
+        logged = find(q.curves("train-log", LOSS))
         losses = value_of(logged, ())
         loss, headline = self.query_one("#loss", Plot), self.query_one("#headline", Plot)
-        if self.changed("loss", (losses,), (*settings, logged is None)):
-            series = by_run(losses, look.runs, world.runs)
-            loss.draw(series, Frame(across, look.smooth), names.missing("train-log", logged is not None))
+        if self.changed("loss", (losses,), (settings, logged is None)):
+            series = drawing.prepared(by_run(losses, look.runs, world.runs), look, world)
+            missing = names.missing("train-log", logged is not None)
+            loss.draw(series, drawing.frame_of(look, world, series), missing)
         found = [find(q.curves(task, metric, (label,))) for task, metric, label, _ in HEADLINES]
         answers = [value_of(curves, ()) for curves in found]
-        if self.changed("headline", (coverage, *answers), (*settings, None in found)):
-            drawn = []
+        if self.changed("headline", (coverage, *answers), (settings, None in found)):
+            drawn: list[Series] = []
             for tint, (curves, (task, _, _, name)) in enumerate(zip(answers, HEADLINES, strict=True)):
                 dataset = main_dataset(coverage, task)
                 mine = tuple(curve for curve in curves if curve.dataset == dataset)
-                drawn += _headline(mine, look.runs, name, tint)
+                drawn += _headline(mine, look, name, tint)
+            ready = drawing.prepared(drawn, look, world)
             empty = names.missing("mask-predict", None not in found)
-            headline.draw(tuple(drawn), Frame(across, look.smooth, shares=True), empty)
+            headline.draw(ready, drawing.frame_of(look, world, ready, shares=True), empty)
         loss.point(look.step, look.mark)
         headline.point(look.step, look.mark)
 
@@ -140,25 +152,31 @@ class Overview(View):
         self.query_one("#coverage", Table).fill(rows, empty="nothing evaluated yet")
 
 
-def by_run(curves: tuple[Curve, ...], chosen: tuple[str, ...], runs: tuple[str, ...]) -> tuple[Series, ...]:
+def by_run(curves: tuple[Curve, ...], chosen: tuple[str, ...], runs: tuple[str, ...]) -> list[Series]:
     """One series a chosen run, each in its run's colour."""
-    return tuple(
-        Series(curve.run, curve.step, curve.value, runs.index(curve.run))
+    return [
+        Series(curve.run, curve.step, curve.value, runs.index(curve.run), label="loss", run=curve.run)
         for curve in curves
         if curve.run in chosen and curve.run in runs
-    )
+    ]
 
 
-def _headline(curves: tuple[Curve, ...], chosen: tuple[str, ...], name: str, tint: int) -> list[Series]:
+def _headline(curves: tuple[Curve, ...], look: Look, name: str, tint: int) -> list[Series]:
     """One headline of every chosen run: its own colour, runs by how the line is broken."""
-    drawn = []
-    for place, run in enumerate(chosen):
-        for curve in curves:
-            if curve.run == run:
-                label = name if len(chosen) == 1 else f"{name} {run}"
-                drawn.append(Series(label, curve.step, curve.value, tint, PATTERNS[place % len(PATTERNS)]))
-                break
-    return drawn
+    return [
+        Series(
+            name if len(look.runs) == 1 else f"{name} {run}",
+            curve.step,
+            curve.value,
+            tint,
+            drawing.pattern(look, run),
+            label=name,
+            run=run,
+        )
+        for run in look.runs
+        for curve in curves
+        if curve.run == run
+    ]
 
 
 def _name(entry: Coverage) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -10,8 +10,10 @@ from textual.containers import Container
 from textual.message import Message
 
 from embryo_tui.data import Found
+from embryo_tui.events import Event
 from embryo_tui.look import Look, World
 from embryo_tui.questions import Question
+from embryo_tui.widgets.plot import Plot
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -61,9 +63,28 @@ class View(Container):
         raise NotImplementedError
 
     def act(self, action: str, look: Look) -> Look:
-        """Carries out an action of this screen that needs to know what is chosen in it."""
+        """Carries out an action of this screen that needs to know what is shown in it."""
         del action
         return look
+
+    def sources(self, look: Look, world: World, find: Find) -> Mapping[str, tuple[Question[Any], ...]]:
+        """What each panel (by its id) is drawn from."""
+        del look, world, find
+        return {}
+
+    def label_of(self, key: Hashable) -> str | None:
+        """The curve that a table's row stands for."""
+        return key if isinstance(key, str) else None
+
+    @property
+    def plots(self) -> tuple[Plot, ...]:
+        """The plots that are on the screen."""
+        return tuple(plot for plot in self.query(Plot) if plot.display)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened in the curves of this screen, in order of steps, each once."""
+        return tuple(sorted({event for plot in self.plots for event in plot.frame.events}))
 
     def changed(self, part: str, answers: tuple[object, ...], settings: Hashable = None) -> bool:
         """Whether a part must be built anew: another answer (by identity) or other settings (by value)."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 
 from embryo_tui import questions as q
 from embryo_tui.look import Look, World
-from embryo_tui.raster.axes import natural_scale, short, step_axis
-from embryo_tui.raster.curves import PATTERNS
-from embryo_tui.screens import names
+from embryo_tui.questions import Question
+from embryo_tui.raster.axes import short
+from embryo_tui.screens import drawing, names
 from embryo_tui.screens.view import Find, View, Wishes, value_of
-from embryo_tui.widgets.plot import Frame, Plot, Series
+from embryo_tui.widgets.plot import Plot, Series
 from embryo_tui.widgets.table import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     from embryo_store.query import Birth, Curve
+
+Key = tuple[str, str]
 
 
 class Words(View):
@@ -31,15 +33,23 @@ class Words(View):
         yield Table("births", "Order of birth")
 
     def wishes(self, look: Look, world: World, find: Find) -> Wishes:
-        """Curves and births of all runs; the other form (raw or rescaled) and task next."""
+        """Curves and births of all runs; the other form (raw or rescaled) next."""
         dataset = dataset_of(look, world)
-        now = (
-            q.runs(),
-            q.coverage(),
-            q.word_curves(look.word_task, look.grouping, dataset, look.rescaled),
-            q.births(look.word_task, look.grouping, dataset),
-        )
+        shown = self.sources(look, world, find)
+        now: tuple[Question[Any], ...] = (q.runs(), q.coverage(), *shown["word-curves"], *shown["births"])
         return Wishes(now, (q.word_curves(look.word_task, look.grouping, dataset, not look.rescaled),))
+
+    def sources(self, look: Look, world: World, find: Find) -> Mapping[str, tuple[Question[Any], ...]]:
+        """What each panel is drawn from."""
+        dataset = dataset_of(look, world)
+        return {
+            "word-curves": (q.word_curves(look.word_task, look.grouping, dataset, look.rescaled),),
+            "births": (q.births(look.word_task, look.grouping, dataset),),
+        }
+
+    def label_of(self, key: Hashable) -> str | None:
+        """Rows are known by run and label."""
+        return str(key[1]) if isinstance(key, tuple) else None
 
     def show(self, look: Look, world: World, find: Find) -> None:
         """Curves and table; the cursor changes the table's numbers alone."""
@@ -48,49 +58,31 @@ class Words(View):
         curves = value_of(found, ())
         births = value_of(find(q.births(look.word_task, look.grouping, dataset)), ())
         plot, table = self.query_one("#word-curves", Plot), self.query_one("#births", Table)
-        across = step_axis(world.steps, look.scale or natural_scale(world.steps))
-        settings = (
-            look.runs,
-            across,
-            look.smooth,
-            look.hidden,
-            look.rescaled,
-            look.grouping,
-            look.word_task,
-        )
-        if self.changed("curves", (curves, births), (*settings, table.chosen, found is None)):
-            self._series = _series(curves, births, look)
+        settings = (drawing.style(look, world), look.rescaled, look.grouping, look.word_task)
+        if self.changed("curves", (curves, births), (settings, found is None)):
+            self._series = _ordered(curves, births, look, world)
             kind = "rescaled by the last step" if look.rescaled else "accuracy"
+            kind = f"{kind}, change since A" if drawing.compared(look) else kind
             plot.entitle(f"{names.WORD_TASKS[look.word_task]}: {names.GROUPINGS[look.grouping]}", kind)
-            on_top = sorted(self._series, key=lambda entry: entry[0] != table.chosen)
-            missing = names.missing(look.word_task, found is not None)
-            plot.draw(
-                tuple(series for _, series in on_top),
-                Frame(across, look.smooth, shares=True, legend=False),
-                empty=missing,
-            )
+            drawn = tuple(series for _, series in self._series)
+            frame = drawing.frame_of(look, world, drawn, shares=True, legend=False)
+            plot.draw(drawn, frame, empty=_missing(look, found is not None))
             self._births = {(birth.run, birth.label): birth for birth in births}
             table.entitle("Order of birth", dataset or "")
         plot.point(look.step, look.mark)
         rows = [self._row(key, series, look) for key, series in self._series]
         table.fill(rows, columns=_columns(look, len(look.runs) > 1), empty="")
 
-    def act(self, action: str, look: Look) -> Look:
-        """Hides or shows the chosen row's curve."""
-        key = self.query_one("#births", Table).chosen
-        if action != "toggle" or not isinstance(key, tuple):
-            return look
-        return replace(look, hidden=look.hidden ^ {key[1]})
-
-    def _row(self, key: tuple[str, str], series: Series, look: Look) -> Row:
+    def _row(self, key: Key, series: Series, look: Look) -> Row:
         found = series.at(look.step)
         birth = self._births.get(key)
         mark = "○" if series.hidden else "●"
         cells = [Cell(mark, "faint" if series.hidden else "series", series.tint), Cell(key[1], "text")]
         if len(look.runs) > 1:
             cells.append(Cell(key[0], "dim"))
-        cells.append(Cell(names.share(found[1] if found else None), "strong"))
-        if look.mark is not None:
+        value, compared = found[1] if found else None, drawing.compared(look)
+        cells.append(Cell(names.change(value) if compared else names.share(value), "strong"))
+        if look.mark is not None and not compared:
             before = series.at(look.mark)
             cells.append(Cell(names.change(found[1] - before[1]) if found and before else "", "dim"))
         born = birth.step if birth else None
@@ -118,8 +110,9 @@ def _columns(look: Look, several: bool) -> list[Column]:
     columns = [Column("", 1), Column("words", 10, flex=1)]
     if several:
         columns.append(Column("run", 8, flex=1, keep=2))
-    columns.append(Column("here", 6, right=True))
-    if look.mark is not None:
+    compared = drawing.compared(look)
+    columns.append(Column("since A" if compared else "here", 7 if compared else 6, right=True))
+    if look.mark is not None and not compared:
         columns.append(Column("since A", 7, right=True, keep=1))
     return [
         *columns,
@@ -130,9 +123,15 @@ def _columns(look: Look, several: bool) -> list[Column]:
     ]
 
 
-def _series(
-    curves: tuple[Curve, ...], births: tuple[Birth, ...], look: Look
-) -> list[tuple[tuple[str, str], Series]]:
+def _missing(look: Look, answered: bool) -> str:
+    if answered and look.grouping == "band":
+        return f"no bands of frequency stored: {names.to_run(look.word_task)}"
+    return names.missing(look.word_task, answered)
+
+
+def _ordered(
+    curves: tuple[Curve, ...], births: tuple[Birth, ...], look: Look, world: World
+) -> list[tuple[Key, Series]]:
     """The chosen runs' curves in order of birth; a label has one colour in all runs, given by frequency."""
     born = {(birth.run, birth.label): birth for birth in births}
     shown = [curve for curve in curves if curve.run in look.runs]
@@ -148,17 +147,16 @@ def _series(
         step = birth.step if birth is not None else None
         return (float("inf") if step is None else step, curve.label, look.runs.index(curve.run))
 
-    return [
-        (
-            (curve.run, curve.label),
-            Series(
-                curve.label,
-                curve.step,
-                curve.value,
-                tints[curve.label],
-                PATTERNS[look.runs.index(curve.run) % len(PATTERNS)],
-                curve.label in look.hidden,
-            ),
+    made = [
+        Series(
+            curve.label,
+            curve.step,
+            curve.value,
+            tints[curve.label],
+            drawing.pattern(look, curve.run),
+            label=curve.label,
+            run=curve.run,
         )
         for curve in sorted(shown, key=order)
     ]
+    return [((series.run, series.switch), series) for series in drawing.prepared(made, look, world)]

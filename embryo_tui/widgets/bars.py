@@ -116,6 +116,11 @@ class Footer(Bar):
             self._notice, self._urgent = notice, urgent
             self.refresh()
 
+    def take_back(self, notice: str) -> None:
+        """Takes a notice away, if it is still that one."""
+        if self._notice == notice and not self._urgent:
+            self.say()
+
     @property
     def notice(self) -> str:
         """The notice shown, if any."""

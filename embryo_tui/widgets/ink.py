@@ -75,12 +75,21 @@ class Ink:
 
     @property
     def mono(self) -> bool:
-        """No colours at all."""
-        return self.depth == "none"
+        """Colours are too few to carry a value or to name a curve alone: ink and letters do."""
+        return self.depth in ("none", "16")
 
     def ramp(self, signed: bool = False) -> Ramp:
         """The colours of a heat map."""
         return palette.ramp(self.dark, self.depth, self.background, signed)
+
+    def shade(self, part: float) -> Style:
+        """The style of something that has its place in an order, from 0 to 1."""
+        if self.depth in ("none", "16"):
+            return self.of(round(part * (len(self.series) - 1)))
+        ramp = self.ramp()
+        # The darkest levels are the background's: what is written must be read.
+        level = round((0.3 + 0.7 * min(max(part, 0.0), 1.0)) * (ramp.levels - 1))
+        return Style(color=ramp.colours[level], bgcolor=self.blank.bgcolor)
 
     def of(self, index: int) -> Style:
         """The style of a series; colours come round again after the last."""
@@ -94,10 +103,15 @@ def ink(widget: Widget) -> Ink:
 
 
 def depth_of(app: App[Any]) -> Depth:
-    """What the terminal shows; 16 colours are too few for a ramp and count as none."""
+    """What the terminal shows. 16 colours are too few for a ramp: curves have them, maps are drawn in ink."""
     if app.no_color:
         return "none"
-    return "truecolor" if app.console._color_system is ColorSystem.TRUECOLOR else "256"
+    system = app.console._color_system
+    if system in (ColorSystem.STANDARD, ColorSystem.WINDOWS, None):
+        return "16"
+    if system is ColorSystem.TRUECOLOR and not getattr(app, "low_bandwidth", False):
+        return "truecolor"
+    return "256"
 
 
 @lru_cache(maxsize=8)
@@ -112,6 +126,9 @@ def _ink(_theme: str, dark: bool, depth: Depth) -> Ink:
             accent=bold, good=plain, bad=plain, chosen=reverse, chosen_dull=under, cursor=reverse, mark=under,
             blank=plain, series=(plain,),
         )  # fmt: skip
+
+    if depth == "16":
+        return _sixteen(dark, background)
 
     def style(colour: str | None, on: str = background, bold: bool | None = None) -> Style:
         return Style(color=Color.parse(colour or "#888888"), bgcolor=Color.parse(on), bold=bold)
@@ -136,3 +153,20 @@ def _ink(_theme: str, dark: bool, depth: Depth) -> Ink:
         blank=style(theme.foreground),
         series=tuple(style(colour) for colour in palette.series(dark)),
     )
+
+
+def _sixteen(dark: bool, background: str) -> Ink:
+    """The terminal's own colours by name: what they look like is the terminal's matter."""
+
+    def ansi(number: int | None, bold: bool | None = None, dim: bool | None = None) -> Style:
+        return Style(color=None if number is None else Color.from_ansi(number), bold=bold, dim=dim)
+
+    plain = Style.null()
+    series = (14, 11, 10, 13, 12, 9, 6, 3) if dark else (6, 3, 2, 5, 4, 1, 12, 13)
+    return Ink(
+        dark, "16", background, text=plain, strong=ansi(None, bold=True), dim=plain,
+        faint=ansi(None, dim=True), rule=ansi(None, dim=True), accent=ansi(series[0], bold=True),
+        good=ansi(2), bad=ansi(1), chosen=Style(reverse=True),
+        chosen_dull=Style(underline=True), cursor=Style(reverse=True), mark=ansi(3), blank=plain,
+        series=tuple(ansi(number) for number in series),
+    )  # fmt: skip

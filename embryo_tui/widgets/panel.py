@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any, Self
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -12,6 +14,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from embryo_tui.widgets.ink import Ink, ink
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a panel shows as a plain table: for export."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
 
 
 def fit(text: str, width: int) -> str:
@@ -97,8 +108,11 @@ class Lines(Widget):
         raise NotImplementedError
 
 
-class Panel(Lines):
-    """Base of everything with a title: line 0 is the rule, ``render_body`` draws the rest."""
+class Panel(Lines, can_focus=True):
+    """Base of everything with a title: line 0 is the rule, ``render_body`` draws the rest.
+
+    Every panel can have the focus: what is exported or copied is the panel in focus.
+    """
 
     def __init__(self, key: str, title: str = "") -> None:
         """``key`` is the widget's id."""
@@ -120,6 +134,19 @@ class Panel(Lines):
     def note(self) -> str:
         """What stands at the right of the rule."""
         return self._note
+
+    def content(self) -> Content:
+        """What is shown, as a plain table."""
+        return Content(self.heading, (), ())
+
+    def said(self, text: str, y: int, width: int, pen: Ink) -> Strip:
+        """Line ``y`` of an empty panel's body: a sentence in the middle, wrapped where it must be."""
+        lines = wrap(text, max(8, width - 2)) or [""]
+        first = max(0, (self.size.height - 1 - len(lines)) // 2)
+        part = lines[y - first] if 0 <= y - first < len(lines) else ""
+        return line(
+            [(" " * max(0, (width - cell_len(part)) // 2), pen.blank), (part, pen.faint)], width, pen.blank
+        )
 
     def draw_line(self, y: int, width: int, pen: Ink) -> Strip:
         """The rule, or a line of the body."""

@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from embryo_tui.raster.axes import Axis, Floats, short, smooth, value_axis
-from embryo_tui.raster.curves import Pattern, broken, compose, pack, trace
-from embryo_tui.raster.strips import paint_column, to_strips
-from embryo_tui.steps import position
+from embryo_tui.raster.axes import Axis, short
+from embryo_tui.raster.strips import paint_column
 from embryo_tui.widgets.ink import LETTERS, Ink
-from embryo_tui.widgets.panel import Panel, line
+from embryo_tui.widgets.panel import Content, Panel, line
+from embryo_tui.widgets.picture import MARGIN, picture, style_of
+from embryo_tui.widgets.series import Frame, Level, Series
+
+__all__ = ["MARGIN", "Frame", "Level", "Plot", "Series"]
 
 #: Cells that a legend's entry needs beside the name: mark, number, a gap.
 LEGEND_EXTRA = 10
-#: Cells left of the plot for the names of its values.
-MARGIN = 6
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """A curve: ``x`` ascending steps, ``y`` values (NaN breaks the line); ``tint`` indexes the palette."""
-
-    name: str
-    x: np.typing.NDArray[np.int64]
-    y: Floats
-    tint: int
-    pattern: Pattern = "solid"
-    hidden: bool = False
-
-    def at(self, step: int) -> tuple[int, float] | None:
-        """The step and value that stand for ``step``: the nearest earlier ones that are known."""
-        steps, values = self._known
-        index = position(steps, step)
-        return None if index is None else (int(steps[index]), float(values[index]))
-
-    @cached_property
-    def _known(self) -> tuple[np.typing.NDArray[np.int64], Floats]:
-        known = np.isfinite(self.y)
-        return self.x[known], self.y[known]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """How series are drawn: the axis of steps, smoothing. ``shares``: values are parts of 1, drawn from 0."""
-
-    across: Axis
-    smooth: bool = False
-    shares: bool = False
-    legend: bool = True
+#: How much of the steps in sight one turn of the wheel leaves.
+ZOOM = 0.8
+#: The part of the steps in sight that one sideways turn moves by.
+PAN = 0.1
 
 
 class Plot(Panel):
@@ -71,6 +40,22 @@ class Plot(Panel):
             super().__init__()
             self.step = step
 
+    class Switched(Message):
+        """The user clicked a curve's name."""
+
+        def __init__(self, label: str) -> None:
+            """``label``: what the curve is switched by."""
+            super().__init__()
+            self.label = label
+
+    class Zoomed(Message):
+        """The user turned the wheel or dragged sideways: other steps are to be in sight."""
+
+        def __init__(self, low: float, high: float) -> None:
+            """The first and the last step in sight."""
+            super().__init__()
+            self.low, self.high = low, high
+
     def __init__(self, key: str, title: str = "", empty: str = "") -> None:
         """``empty`` is what a plot without curves says."""
         super().__init__(key, title)
@@ -83,9 +68,11 @@ class Plot(Panel):
         self._drawn_for: tuple[object, ...] = ()
         self._named: list[list[int]] = [[]]
         self._named_for: tuple[int, int] | None = None
+        self._spans: dict[int, list[tuple[int, int, str]]] = {}
         self._columns: dict[tuple[int, int], int | None] = {}
         self._places: tuple[int | None, int | None] = (None, None)
         self._rows, self._top = 1, 0
+        self._held: tuple[int, Axis] | None = None
 
     def draw(self, series: tuple[Series, ...], frame: Frame, empty: str = "") -> None:
         """Shows other curves, or the same ones otherwise."""
@@ -98,6 +85,7 @@ class Plot(Panel):
     def point(self, cursor: int | None, mark: int | None = None) -> None:
         """Moves the cursor and the mark A."""
         before = self._places
+        moved = (cursor, mark) != (self._cursor, self._mark)
         self._cursor, self._mark = cursor, mark
         after = self._places = (self._column(cursor), self._column(mark))
         if self._base is None or not self.is_attached:
@@ -107,8 +95,18 @@ class Plot(Panel):
         if before != after:
             self.refresh(*(Region(column, 1, 1, rows) for column in columns))
         top = self._layout()[2]
-        if before != after or top:
+        if moved and (before != after or top):
             self.refresh_lines(0, 1 + top)
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """What is drawn, hidden ones among it."""
+        return self._series
+
+    @property
+    def frame(self) -> Frame:
+        """How it is drawn."""
+        return self._frame
 
     @property
     def note(self) -> str:
@@ -132,6 +130,17 @@ class Plot(Panel):
                 entries.append((series.name, found[1] if found else None, found[0] if found else None))
         return tuple(entries)
 
+    def content(self) -> Content:
+        """A row a step, a column a curve in sight."""
+        shown = [series for series in self._series if not series.hidden]
+        steps = np.unique(np.concatenate([series.x for series in shown])) if shown else np.zeros(0, np.int64)
+        columns: list[list[Any]] = [steps.tolist()]
+        for series in shown:
+            values = dict(zip(series.x.tolist(), series.y.tolist(), strict=True))
+            columns.append([values.get(step) for step in columns[0]])
+        names = ("step", *(series.name for series in shown))
+        return Content(self.heading, names, tuple(zip(*columns, strict=True)))
+
     def _layout(self) -> tuple[int, int, int]:
         """Columns and rows of the plot proper, and its first line under the rule."""
         top = len(self._legend_lines()) if self._frame.legend else 0
@@ -139,19 +148,19 @@ class Plot(Panel):
         return max(1, width - MARGIN), max(1, height - 2 - top), top
 
     def _legend_lines(self) -> list[list[int]]:
-        """Which visible series the legend names in which line: by the room that their longest numbers need,
-        so that nothing moves with the cursor. Two lines at most, one where the plot is low.
+        """Which series the legend names in which line: by the room that their longest numbers need, so that
+        nothing moves with the cursor. Three lines at most, fewer where the plot is low.
         """
         width, height = self.size
         if self._named_for == (width, height):
             return self._named
-        names = [series.name for series in self._series if not series.hidden]
         lines: list[list[int]] = [[]]
         used = 0
-        for index, name in enumerate(names):
-            size = LEGEND_EXTRA + cell_len(name)
+        most = 1 if height < 8 else 2 if height < 16 else 3
+        for index, series in enumerate(self._series):
+            size = LEGEND_EXTRA + cell_len(series.name)
             if used + size > width - MARGIN and lines[-1]:
-                if len(lines) >= (2 if height >= 8 else 1):
+                if len(lines) >= most:
                     break
                 lines.append([])
                 used = 0
@@ -177,13 +186,7 @@ class Plot(Panel):
         """One line: legend, plot, or axis."""
         self._build(pen)
         if self._base is None or not self._series:
-            middle = max(0, (self.size.height - 1) // 2 - 1)
-            text = self._empty if y == middle else ""
-            return line(
-                [(" " * max(0, (width - cell_len(text)) // 2), pen.blank), (text, pen.faint)],
-                width,
-                pen.blank,
-            )
+            return self.said(self._empty, y, width, pen)
         rows, top = self._rows, self._top
         if y < top:
             return line(self._legend_parts(y, pen), width, pen.blank)
@@ -202,15 +205,23 @@ class Plot(Panel):
     def _legend_parts(self, y: int, pen: Ink) -> list[tuple[str, Style]]:
         parts: list[tuple[str, Style]] = [(" " * MARGIN, pen.blank)]
         lines = self._legend_lines()
-        shown = [series for series in self._series if not series.hidden]
-        entries = self.legend
+        spans = self._spans[y] = []
+        at = MARGIN
         for index in lines[y]:
-            series, (_, value, _) = shown[index], entries[index]
-            mark = LETTERS[series.tint % 26] if pen.mono else "●" if series.pattern == "solid" else "◌"
-            number = "–" if value is None else f"{value:.3f}"
-            parts += [(f"{mark} ", pen.of(series.tint)), (f"{series.name} ", pen.dim), (number, pen.strong)]
-            parts.append(("  ", pen.blank))
-        if y == len(lines) - 1 and sum(len(row) for row in lines) < len(shown):
+            series = self._series[index]
+            if series.hidden:
+                pieces = [("○ ", pen.faint), (f"{series.name}  ", pen.faint)]
+            else:
+                found = None if self._cursor is None else series.at(self._cursor)
+                mark = LETTERS[series.tint % 26] if pen.mono else "●" if series.pattern == "solid" else "◌"
+                number = "–" if found is None else f"{found[1]:.3f}"
+                pieces = [(f"{mark} ", style_of(series, pen)), (f"{series.name} ", pen.dim)]
+                pieces += [(number, pen.strong), ("  ", pen.blank)]
+            size = sum(cell_len(text) for text, _ in pieces)
+            spans.append((at, at + size, series.switch))
+            at += size
+            parts += pieces
+        if y == len(lines) - 1 and sum(len(row) for row in lines) < len(self._series):
             parts.append(("…", pen.faint))
         return parts
 
@@ -221,85 +232,72 @@ class Plot(Panel):
             return
         self._drawn_for = drawn_for
         self._places = (self._column(self._cursor), self._column(self._mark))
-        columns, rows, top = self._layout()
-        self._rows, self._top = rows, top
-        frame, shown = self._frame, [series for series in self._series if not series.hidden]
-        lines = [smooth(series.y) if frame.smooth else series.y for series in shown]
-        values = value_axis(np.concatenate(lines) if lines else np.zeros(0), unit_interval=frame.shares)
-        layers, styles = [], []
-        shape = (4 * rows, 2 * columns)
-        pairs = list(zip(shown, lines, strict=True))
-        ghosts = [(series, series.y, pen.rule) for series in shown] if frame.smooth else []
-        curves = [*ghosts, *((series, y, pen.of(series.tint)) for series, y in reversed(pairs))]
-        for series, y, style in curves:
-            dots = trace(self._frame.across.place(series.x), values.place(y), shape[1], shape[0])
-            layers.append(pack(broken(dots, series.pattern)))
-            styles.append(style)
-        cells = compose(layers, (rows, columns))
-        if pen.mono:
-            self._letter(cells.glyph, pairs, values)
-        names = _value_names(values, rows)
-        body = to_strips(cells, styles, pen.blank)
-        self._base = [
-            Strip([Segment(names.get(row, "     │"), pen.faint), *strip], MARGIN + columns)
-            for row, strip in enumerate(body)
-        ]
-        self._base.append(line([(_step_names(frame.across, columns), pen.faint)], self.size.width, pen.blank))
-
-    def _letter(
-        self, glyph: np.typing.NDArray[np.uint32], pairs: list[tuple[Series, Floats]], values: Axis
-    ) -> None:
-        """Without colour, letters along a line say whose it is."""
-        rows, columns = glyph.shape
-        for index, (series, y) in enumerate(pairs):
-            places, heights = self._frame.across.place(series.x), values.place(y)
-            for part in np.linspace(0.15, 0.95, 5) + 0.02 * index:
-                near = int(np.abs(places - part).argmin()) if len(places) else 0
-                if len(places) and np.isfinite(heights[near]) and np.isfinite(places[near]):
-                    row = min(max(int((1 - heights[near]) * (rows - 1) + 0.5), 0), rows - 1)
-                    column = min(max(int(places[near] * (columns - 1) + 0.5), 0), columns - 1)
-                    glyph[row, column] = ord(LETTERS[series.tint % 26])
+        columns, self._rows, self._top = self._layout()
+        self._base = picture(self._series, self._frame, columns, self._rows, self.size.width, pen)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """A press takes the cursor there and begins a drag."""
+        """A press takes the cursor there and begins a drag; on a curve's name it switches the curve.
+        The right button drags the steps in sight.
+        """
+        if not self._series:
+            return
+        if event.button != 1:
+            self._held = (event.x, self._frame.across)
+            self.capture_mouse()
+            return
+        if self._frame.legend and 1 <= event.y <= self._top:
+            for start, end, label in self._spans.get(event.y - 1, ()):
+                if start <= event.x < end:
+                    self.post_message(self.Switched(label))
+            return
         self.capture_mouse()
         self._pick(event)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """A drag takes the cursor along."""
-        if self.app.mouse_captured is self:
+        """A drag takes the cursor, or the steps in sight, along."""
+        if self.app.mouse_captured is not self:
+            return
+        if self._held is None:
             self._pick(event)
+            return
+        begun, across = self._held
+        moved = across.panned((begun - event.x) / max(1, self._layout()[0]))
+        self.post_message(self.Zoomed(moved.low, moved.high))
 
     def on_mouse_up(self, _event: events.MouseUp) -> None:
         """The drag ends."""
+        self._held = None
         self.release_mouse()
 
-    def _pick(self, event: events.MouseEvent) -> None:
-        columns, _, _ = self._layout()
-        if not self._series or event.x < MARGIN:
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel looks closer at what is under the mouse, with shift or ctrl it moves along."""
+        self._roll(event, ZOOM, -PAN)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel takes in more around what is under the mouse, with shift or ctrl it moves along."""
+        self._roll(event, 1 / ZOOM, PAN)
+
+    def on_mouse_scroll_left(self, event: events.MouseScrollLeft) -> None:
+        """A sideways turn moves along."""
+        self._roll(event, 1.0, -PAN, along=True)
+
+    def on_mouse_scroll_right(self, event: events.MouseScrollRight) -> None:
+        """A sideways turn moves along."""
+        self._roll(event, 1.0, PAN, along=True)
+
+    def _roll(self, event: events.MouseEvent, factor: float, by: float, *, along: bool = False) -> None:
+        event.stop()
+        if not self._series:
             return
-        part = min(max((event.x - MARGIN) / max(1, columns - 1), 0.0), 1.0)
-        self.post_message(self.StepPicked(self._frame.across.value(part)))
+        across = self._frame.across
+        along = along or event.shift or event.ctrl
+        turned = across.panned(by) if along else across.zoomed(self._part(event), factor)
+        self.post_message(self.Zoomed(turned.low, turned.high))
 
+    def _part(self, event: events.MouseEvent) -> float:
+        """Where on the axis the mouse is, from 0 to 1."""
+        return min(max((event.x - MARGIN) / max(1, self._layout()[0] - 1), 0.0), 1.0)
 
-def _value_names(axis: Axis, rows: int) -> dict[int, str]:
-    """The text left of the rows that a tick falls on."""
-    names: dict[int, str] = {}
-    for value, name in axis.ticks(max(3, rows // 3 + 1)):
-        row = round((1.0 - float(axis.place([value])[0])) * (rows - 1))
-        if 0 <= row < rows:
-            names[row] = f"{name:>5}┤"[-MARGIN:]
-    return names
-
-
-def _step_names(axis: Axis, columns: int) -> str:
-    """The line under the plot: short step names under their columns, none touching another."""
-    text = [" "] * (MARGIN + columns)
-    free = 0
-    for value, name in axis.ticks(max(2, columns // 7)):
-        centre = MARGIN + int(float(axis.place([value])[0]) * (columns - 1) + 0.5)
-        start = min(max(centre - len(name) // 2, MARGIN), MARGIN + columns - len(name))
-        if start >= free:
-            text[start : start + len(name)] = name
-            free = start + len(name) + 2
-    return "".join(text)
+    def _pick(self, event: events.MouseEvent) -> None:
+        if event.x >= MARGIN:
+            self.post_message(self.StepPicked(self._frame.across.value(self._part(event))))

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from embryo_tui.widgets.ink import LETTERS, Ink
-from embryo_tui.widgets.panel import Panel, fit, line
+from embryo_tui.widgets.panel import Content, Panel, fit, line
 
 #: What a piece of text is, from which its style follows; "series" takes the colour of the cell's tint.
 Role = Literal["text", "strong", "dim", "faint", "good", "bad", "series"]
@@ -68,7 +68,7 @@ class Rows:
         return Row(self.keys[index], self.make(index))
 
 
-class Table(Panel, can_focus=True):
+class Table(Panel):
     """Rows under fixed column heads, one of them chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -95,9 +95,18 @@ class Table(Panel, can_focus=True):
             super().__init__()
             self.table, self.key = table, key
 
-    def __init__(self, key: str, title: str = "", columns: Sequence[Column] = (), empty: str = "") -> None:
-        """``empty`` is what a table without rows says."""
+    def __init__(
+        self,
+        key: str,
+        title: str = "",
+        columns: Sequence[Column] = (),
+        empty: str = "",
+        *,
+        click_enters: bool = False,
+    ) -> None:
+        """``empty`` is what a table without rows says; ``click_enters``: a click enters a row at once."""
         super().__init__(key, title)
+        self._click_enters = click_enters
         self._columns = tuple(columns)
         self._empty = empty
         self._rows = Rows()
@@ -116,6 +125,14 @@ class Table(Panel, can_focus=True):
     def chosen(self) -> Hashable:
         """The key of the chosen row."""
         return self._key
+
+    def content(self) -> Content:
+        """A row a row, without the marks before them."""
+        kept = [index for index, column in enumerate(self._columns) if column.title]
+        rows = tuple(
+            tuple(row.cells[index].text for index in kept if index < len(row.cells)) for row in self.rows
+        )
+        return Content(self.heading, tuple(self._columns[index].title for index in kept), rows)
 
     def fill(
         self,
@@ -195,12 +212,7 @@ class Table(Panel, can_focus=True):
             return line(self._parts(cells, widths, pen, None), width, pen.blank)
         index = self._top + y - 1
         if index >= len(self._rows.keys):
-            if not self._rows.keys and y == max(1, (self._room - 1) // 2):
-                text = fit(self._empty, min(cell_len(self._empty), width - 2))
-                return line(
-                    [(" " * ((width - cell_len(text)) // 2), pen.blank), (text, pen.faint)], width, pen.blank
-                )
-            return Strip.blank(width, pen.blank)
+            return Strip.blank(width, pen.blank) if self._rows.keys else self.said(self._empty, y, width, pen)
         row = self._rows[index]
         self._seen[index] = row.cells
         over = None
@@ -269,10 +281,10 @@ class Table(Panel, can_focus=True):
         index = self._top + event.y - 2
         if event.y < 2 or not 0 <= index < len(self._rows.keys):
             return
-        if self._rows.keys[index] == self._key:
+        entered = self._click_enters or self._rows.keys[index] == self._key
+        self._choose(index)
+        if entered:
             self.action_activate()
-        else:
-            self._choose(index)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scrolls without choosing."""
