@@ -175,7 +175,7 @@ class Reader:
             object=tuple(rows["object"]),
             gold_rank=_ints(rows["gold_rank"]),
             gold_logp=_floats(rows["gold_logp"]),
-            tokens=self._words_of(run, _stacked(rows["tokens"])),
+            tokens=self.words_of(run, _stacked(rows["tokens"])),
             logps=_stacked(rows["logps"]).astype(np.float64),
         )
 
@@ -188,7 +188,7 @@ class Reader:
         rows = self._columns(sql.BIOGRAPHY, [top, top, run, fact_id, dataset, seed])
         echoes = rows["echo"].tolist()
         listed = [echo for echo in echoes if echo is not None]
-        words = iter(self._words_of(run, listed))
+        words = iter(self.words_of(run, listed))
         return Biography(
             run=run,
             fact_id=fact_id,
@@ -199,7 +199,7 @@ class Reader:
             step=_ints(rows["step"]),
             gold_rank=_ints(rows["gold_rank"]),
             gold_logp=_floats(rows["gold_logp"]),
-            tokens=self._words_of(run, _stacked(rows["tokens"])),
+            tokens=self.words_of(run, _stacked(rows["tokens"])),
             logps=_stacked(rows["logps"]).astype(np.float64),
             echo=tuple(None if echo is None else " ".join(next(words)) for echo in echoes),
         )
@@ -302,7 +302,7 @@ class Reader:
         rows = (column.tolist() for column in self._columns(query, values).values())
         return tuple(_curve(*row) for row in zip(*rows, strict=True))
 
-    def _words_of(
+    def words_of(
         self, run: str, ids: npt.NDArray[np.int64] | Sequence[Sequence[int]]
     ) -> tuple[tuple[str, ...], ...]:
         """Rows of token ids as rows of tokens; an id outside the vocabulary shows as ``#id``."""

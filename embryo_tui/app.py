@@ -167,7 +167,8 @@ class EmbryoApp(App[None]):
         self.query_one(Footer).fill(self._keys())
         wishes = view.wishes(look, self.world, find)
         errands = self._errand.questions if self._errand is not None else ()
-        self.desk.want((*world.questions(look), *wishes.now, *errands), wishes.ahead)
+        # Suspect checkpoints are looked for when all else is on the screen: every curve is read for them.
+        self.desk.want((*world.questions(look), *wishes.now, *errands), wishes.ahead, (q.suspects(),))
 
     def _screens(self) -> list[Chip]:
         return [

@@ -8,15 +8,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from embryo_tui.look import Look
+
 #: What can be printed, and what it says.
 PANELS = {
     "summary": "runs, and the headline numbers from first to last step",
     "overview": "the run's card, loss, headline curves, and what is evaluated",
     "words": "accuracy per part of speech, and the order of birth",
+    "probes": "F1 of the probing tasks by layer, labels and mistakes",
+    "downstream": "GLUE score, its tasks, SQuAD",
     "knowledge": "P@1 per relation, facts learned and forgotten",
     "attention": "a statistic of every layer and head",
 }
-SCREENS = ("overview", "words", "knowledge", "attention")
+SCREENS = ("overview", "words", "probes", "downstream", "knowledge", "attention")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +39,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--screen", choices=SCREENS, help="begin with this screen")
     made.add_argument("--layer", type=int, metavar="L", help="begin with this layer (from 1)")
     made.add_argument("--head", type=int, metavar="H", help="begin with this head (from 1)")
+    made.add_argument("--mark", type=int, metavar="N", help="step A, to compare with")
+    made.add_argument("--look", type=Path, metavar="FILE", help="begin with a look that W wrote in the app")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of a look (docs/app.md)"
+    )
+    made.add_argument(
+        "--low-bandwidth", action="store_true", help="send less: fewer colours, small pictures at rest alone"
+    )
     panels = "; ".join(f"{name}: {what}" for name, what in PANELS.items())
     made.add_argument(
         "--print", choices=sorted(PANELS), metavar="PANEL", help=f"print as text, and leave. {panels}"
@@ -83,29 +95,43 @@ def _show(path: Path, options: argparse.Namespace, title: str | None) -> int:
     problem = _at_once(path)
     if problem:
         return _fail(problem, 2)
+    from embryo_tui.export.looks import BadLookError
+
+    try:
+        look = look_of(options)
+    except BadLookError as error:
+        return _fail(str(error), 2)
     if options.print:
         from embryo_tui.text.show import show
 
-        return show(path, options.print, run=options.run, step=options.step, width=options.width)
+        step = None if look.step < 0 else look.step
+        return show(path, options.print, run=look.run or None, step=step, width=options.width)
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         return _fail(
             "embryo-tui draws in a terminal, and this is none. For text: embryo-tui FILE --print summary", 2
         )
     from embryo_tui.app import EmbryoApp
-    from embryo_tui.look import Look
 
-    look = Look(
-        screen=options.screen or "overview",
-        step=-1 if options.step is None else options.step,
-        run=options.run or "",
-        layer=options.layer or 1,
-        head=options.head or 1,
-    )
-    app = EmbryoApp(path, look, title=title)
+    app = EmbryoApp(path, look, title=title, low_bandwidth=options.low_bandwidth)
     app.run()
     if app.problem is not None:
         return _fail(app.problem.text, app.problem.code)
     return app.return_code or 0
+
+
+def look_of(options: argparse.Namespace) -> Look:
+    """The look that the options ask for: the file's, changed by what is said beside it.
+
+    Raises:
+        BadLookError: the file or a setting is none.
+    """
+    from embryo_tui.export import looks
+
+    look = Look(step=-1) if options.look is None else looks.load(options.look)
+    for assignment in options.set:
+        look = looks.parsed(look, assignment)
+    said = {name: getattr(options, name) for name in looks.OPTIONS if getattr(options, name) is not None}
+    return looks.taken(look, said, "the command line")
 
 
 def _at_once(path: Path) -> str | None:

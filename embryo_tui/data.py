@@ -29,6 +29,8 @@ POLL = 0.5
 TURN = 0.25
 #: Seconds after which an answer is announced although others of the same wish are still asked.
 PAINT = 0.03
+#: Steps that are read ahead in one pass: a jump elsewhere waits for no more.
+WINDOW = 12
 #: Seconds until a store that could not be read is tried again.
 RETRY = 1.0
 #: Seconds to wait for a lock before saying so.
@@ -56,6 +58,7 @@ class Notice:
 class _Wish:
     now: tuple[Question[Any], ...] = ()
     ahead: tuple[Question[Any], ...] = ()
+    later: tuple[Question[Any], ...] = ()
 
 
 class Desk:
@@ -110,9 +113,16 @@ class Desk:
             self._cache.move_to_end(question)
             return Found(kept[1], kept[0] == self._generation)
 
-    def want(self, now: Sequence[Question[Any]], ahead: Sequence[Question[Any]] = ()) -> None:
-        """What is to be shown, and what may be next. Replaces every earlier wish."""
-        wish = _Wish(tuple(now), tuple(ahead))
+    def want(
+        self,
+        now: Sequence[Question[Any]],
+        ahead: Sequence[Question[Any]] = (),
+        later: Sequence[Question[Any]] = (),
+    ) -> None:
+        """What is to be shown, what may be next, and what is announced when there is time for it. Replaces
+        every earlier wish.
+        """
+        wish = _Wish(tuple(now), tuple(ahead), tuple(later))
         with self._changed:
             if wish != self._wish:
                 self._wish = wish
@@ -156,7 +166,12 @@ class Desk:
             ahead = [question for question in self._wish.ahead if self._is_open(question)]
             if not self._fetching and not now and 2 * len(ahead) < len(self._wish.ahead):
                 ahead = []
-            return [*((question, True) for question in now), *((question, False) for question in ahead)]
+            later = [question for question in self._wish.later if self._is_open(question)]
+            return [
+                *((question, True) for question in now),
+                *((question, False) for question in ahead),
+                *((question, True) for question in later),
+            ]
 
     def _is_open(self, question: Question[Any]) -> bool:
         return question not in self._asked and self._cache.get(question, (-1,))[0] != self._generation
@@ -198,7 +213,18 @@ class Desk:
                 told = begun = time.monotonic()
                 while (waiting := self._open_questions()) and not self._stopped:
                     question, shown = waiting[0]
-                    self._keep(question, question.ask(reader))
+                    others = () if shown or not question.window else waiting[1:]
+                    batch = [
+                        question,
+                        *(more for more, now in others if not now and more.kind == question.kind),
+                    ]
+                    batch = batch[:WINDOW]
+                    if len(batch) == 1:
+                        self._keep(question, question.ask(reader))
+                    else:
+                        steps = [more.arguments[1] for more in batch]
+                        for more, answer in zip(batch, question.ask_all(reader, steps), strict=True):
+                            self._keep(more, answer)
                     now = time.monotonic()
                     if shown and (now - told > PAINT or not any(more for _, more in waiting[1:2])):
                         self._arrived()

@@ -12,7 +12,13 @@ from embryo_tui.widgets.picture import MARKS
 from embryo_tui.widgets.plot import Plot, Series
 from embryo_tui.widgets.table import Cell, Column, Role, Row
 
-_ROLES: dict[Kind, Role] = {"onset": "good", "plateau": "dim", "dip": "text", "suspect": "bad"}
+_ROLES: dict[Kind, Role] = {
+    "onset": "good",
+    "plateau": "dim",
+    "dip": "text",
+    "best": "good",
+    "suspect": "bad",
+}
 
 
 def events(found: Sequence[Event], step: int) -> Choose:

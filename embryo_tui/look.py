@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from embryo_tui.events import Event
 from embryo_tui.raster.axes import Rise, Scale, Smoothing
 from embryo_tui.steps import EMPTY
 
@@ -63,7 +64,8 @@ class Look:
 class World:
     """What there is to choose from: filled in from the store as its answers arrive.
 
-    ``kin`` maps a run to the name of its group: the runs that differ from it by seed alone.
+    ``kin`` maps a run to the name of its group: the runs that differ from it by seed alone. ``suspects``
+    are checkpoints that look like a wrong file, by run.
     """
 
     steps: Ints = field(default_factory=lambda: EMPTY)
@@ -75,4 +77,5 @@ class World:
     probes: tuple[str, ...] = ()
     protocols: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
+    suspects: tuple[tuple[str, Event], ...] = ()
     sentences: tuple[int, ...] = ()

@@ -5,15 +5,16 @@ Knows the names of the Reader's methods; nothing of threads, caches or widgets, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from embryo_store.downstream_answers import Baseline, Score
+    from embryo_store.attention_answers import AttentionBytes
+    from embryo_store.downstream_answers import Baseline
     from embryo_store.probe_answers import ProbeAt, ProbeCurve
     from embryo_store.query import (
-        AttentionAt,
         AttentionSentence,
         Biography,
         Birth,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         RelationCard,
         RunCard,
     )
+    from embryo_store.suspect_answers import Suspect
     from embryo_tui.look import WordGrouping
 
 T = TypeVar("T")
@@ -37,12 +39,16 @@ TOP = 5
 
 @dataclass(frozen=True)
 class Question(Generic[T]):
-    """A method of the Reader, or a function of ``module`` that takes one, and what it is called with."""
+    """A method of the Reader, or a function of ``module`` that takes one, and what it is called with.
+
+    ``window``: a function that answers it for several steps at once, where there is one.
+    """
 
     method: str
     arguments: tuple[Any, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
     module: str = ""
+    window: str = ""
 
     def ask(self, reader: Reader) -> T:
         """The answer, from an open store."""
@@ -52,6 +58,21 @@ class Question(Generic[T]):
         else:
             answer = getattr(reader, self.method)(*self.arguments, **dict(self.options))
         return answer
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What questions must share to be answered together: all but the step, their second argument."""
+        return (self.window, self.arguments[:1], self.arguments[2:], self.options)
+
+    def ask_all(self, reader: Reader, steps: Sequence[int]) -> tuple[T, ...]:
+        """The answers to this question at several steps, by the function ``window`` of the store."""
+        from embryo_store import windows
+
+        run, _, *rest = self.arguments
+        answers: tuple[T, ...] = getattr(windows, self.window)(
+            reader, run, steps, *rest, **dict(self.options)
+        )
+        return answers
 
 
 @dataclass(frozen=True)
@@ -113,7 +134,7 @@ def relations() -> Question[tuple[RelationCard, ...]]:
 
 def facts_at(run: str, step: int, relation: str) -> Question[FactsAtStep | None]:
     """A relation's facts at one step."""
-    return Question("facts_at", (run, step, relation), (("top", TOP),))
+    return Question("facts_at", (run, step, relation), (("top", TOP),), window="facts_window")
 
 
 def biography(run: str, fact: int) -> Question[Biography | None]:
@@ -154,7 +175,7 @@ def probe_at(run: str, task: str, step: int, layer: int, protocol: str) -> Quest
     return Question("probe_at", (run, task, step, layer), options, "embryo_store.probe_answers")
 
 
-def scores() -> Question[tuple[Score, ...]]:
+def scores() -> Question[tuple[Curve, ...]]:
     """GLUE and SQuAD over the steps."""
     return Question("scores", module="embryo_store.downstream_answers")
 
@@ -164,14 +185,21 @@ def baselines() -> Question[tuple[Baseline, ...]]:
     return Question("baselines", module="embryo_store.downstream_answers")
 
 
+def suspects() -> Question[tuple[Suspect, ...]]:
+    """Checkpoints that look like a wrong file."""
+    return Question("suspects", module="embryo_store.suspect_answers")
+
+
 def attention_sentences(run: str) -> Question[tuple[AttentionSentence, ...]]:
     """The sentences whose attention is stored, the average first."""
     return Question("attention_sentences", (run,))
 
 
-def attention_at(run: str, step: int, sentence: int) -> Question[AttentionAt | None]:
+def attention_at(run: str, step: int, sentence: int) -> Question[AttentionBytes | None]:
     """Every head's map of one sentence at one step."""
-    return Question("attention_at", (run, step), (("sentence_id", sentence),))
+    return Question(
+        "attention_bytes", (run, step, sentence), (), "embryo_store.attention_answers", "attention_window"
+    )
 
 
 def head_statistic(run: str, metric: str) -> Question[HeadStatistic]:

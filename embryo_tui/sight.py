@@ -38,5 +38,13 @@ def following(look: Look, world: World) -> Look:
         return look
     axis = axis_of(look, world)
     place = float(axis.place([look.step])[0])
-    moved = axis.panned(place - 0.5) if place == place else axis
-    return in_sight(look, world, moved.low, moved.high)
+    if place != place:
+        return look
+    moved = axis.panned(place - 0.5)
+    for _ in range(60):
+        # A window that held many steps may hold too few elsewhere.
+        found = in_sight(look, world, moved.low, moved.high)
+        if found is not look:
+            return found
+        moved = moved.zoomed(0.5, 1.5)
+    return replace(look, window=None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embryo_tui import questions as q
 from embryo_tui.datasets import by_use
+from embryo_tui.events import Event
 from embryo_tui.kin import kin
 from embryo_tui.look import WORD_TASKS, Look, World
 from embryo_tui.questions import Question
@@ -47,6 +48,10 @@ def build(look: Look, find: Find) -> World:
             sorted({entry.protocol for entry in coverage if entry.task == look.probe and entry.done})
         ),
         statistics=value_of(find(q.head_statistics(look.run)), ()),
+        suspects=tuple(
+            (entry.run, Event(entry.step, "suspect", f"{entry.far} of {entry.curves} curves of {entry.run}"))
+            for entry in value_of(find(q.suspects()), ())
+        ),
         sentences=tuple(sentence.sentence_id for sentence in sentences),
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.timer import Timer
 
 from embryo_tui import questions as q
 from embryo_tui.look import Look, World
@@ -23,10 +25,13 @@ from embryo_tui.widgets.heat_map import HeatMap, Thumbnails
 from embryo_tui.widgets.plot import Plot, Series
 
 if TYPE_CHECKING:
-    from embryo_store.query import AttentionAt, HeadStatistic
+    from embryo_store.attention_answers import AttentionBytes
+    from embryo_store.query import HeadStatistic
 
 #: Steps about the cursor whose maps are fetched before they are asked for.
 BEHIND, AHEAD = 10, 10
+#: Seconds for which the cursor rests before the small maps follow it over a slow line.
+REST = 0.25
 NO_MAP = np.zeros((0, 0), dtype=np.float32)
 NO_MAPS = np.zeros((0, 0, 0), dtype=np.float32)
 
@@ -35,8 +40,9 @@ class Attention(View):
     """Heads at the left, by number and by map; the chosen one large at the right."""
 
     key, title = "attention", "Attention"
-    _at: AttentionAt | None = None
+    _at: AttentionBytes | None = None
     _statistic: HeadStatistic | None = None
+    _resting: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Four panels."""
@@ -135,7 +141,7 @@ class Attention(View):
             plot.draw(drawn, drawing.frame_of(look, world, drawn[:1], shares=shares))
         plot.point(look.step, look.mark)
 
-    def _show_maps(self, before: AttentionAt | None, look: Look, find: Find, missing: str) -> None:
+    def _show_maps(self, before: AttentionBytes | None, look: Look, find: Find, missing: str) -> None:
         large, small = self.query_one("#map", HeatMap), self.query_one("#thumbnails", Thumbnails)
         at = self._at
         if at is None or at.run != look.run or at.sentence_id != look.sentence:
@@ -147,16 +153,24 @@ class Attention(View):
             return
         sentences = value_of(find(q.attention_sentences(look.run)), ())
         sentence = next((entry for entry in sentences if entry.sentence_id == look.sentence), None)
-        layer, head = min(look.layer, at.maps.shape[0]) - 1, min(look.head, at.maps.shape[1]) - 1
-        signed = before is not None and before.maps.shape == at.maps.shape
-        maps = at.maps[layer] - before.maps[layer] if before is not None and signed else at.maps[layer]
+        head = min(look.head, at.bytes.shape[1]) - 1
+        signed = before is not None and before.bytes.shape == at.bytes.shape
+        maps = at.layer(look.layer)
+        if before is not None and signed:
+            maps = maps - before.layer(look.layer)
         pieces = sentence.pieces if sentence else ()
         large.entitle(_title(look), _note(at, look))
         large.fill(maps[head], names.labels(pieces[: maps.shape[-1]]), signed)
         small.entitle(
             f"Heads of layer {look.layer}", sentence.text if sentence and look.sentence else "average"
         )
-        small.fill(maps, look.head, signed)
+        if self._resting is not None:
+            self._resting.stop()
+            self._resting = None
+        if getattr(self.app, "low_bandwidth", False):
+            self._resting = self.set_timer(REST, partial(small.fill, maps, look.head, signed))
+        else:
+            small.fill(maps, look.head, signed)
 
     @on(HeadGrid.Picked)
     def _take_head(self, message: HeadGrid.Picked) -> None:
@@ -174,6 +188,6 @@ def _title(look: Look) -> str:
     return what
 
 
-def _note(at: AttentionAt, look: Look) -> str:
+def _note(at: AttentionBytes, look: Look) -> str:
     which = f"sentence {look.sentence}" if look.sentence else "average"
     return names.stands_in(at.step, look.step) or which

@@ -17,7 +17,8 @@ from embryo_tui.widgets.plot import Level, Plot, Series
 from embryo_tui.widgets.table import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
-    from embryo_store.downstream_answers import Baseline, Score
+    from embryo_store.downstream_answers import Baseline
+    from embryo_store.query import Curve
 
 MISSING = (
     "no evaluator of GLUE or SQuAD exists yet; rows of the table metrics under the tasks glue-cola … "
@@ -64,12 +65,8 @@ class Downstream(View):
             joint = drawing.prepared(_series(scores, look, joint=True), look, world)
             tasks = drawing.prepared(_series(scores, look, joint=False), look, world)
             self._all = (*joint, *tasks)
-            self._counts = {score.tasks for score in scores if score.curve.task == "glue"}
             lines = () if drawing.compared(look) else _levels(known, "glue")
-            counted = (
-                f"mean of {'/'.join(str(count) for count in sorted(self._counts))} tasks" if scores else ""
-            )
-            whole.entitle(names.GLUE_SCORE, " · ".join([counted, *(line.name for line in lines)]))
+            whole.entitle(names.GLUE_SCORE, " · ".join(f"┈ {line.name}" for line in lines))
             whole.draw(joint, drawing.frame_of(look, world, joint, levels=lines), missing)
             single.draw(tasks, drawing.frame_of(look, world, tasks), missing)
             table.entitle("Tasks", "× marks the best step")
@@ -79,12 +76,11 @@ class Downstream(View):
         table.fill(_rows(self._all, known, look), columns=_columns(marked, bool(known)), empty=missing)
 
 
-def _series(scores: Sequence[Score], look: Look, *, joint: bool) -> list[Series]:
+def _series(scores: Sequence[Curve], look: Look, *, joint: bool) -> list[Series]:
     """The GLUE score of every run, or the single tasks; × at the best step."""
-    tasks = [*names.DOWNSTREAM, *sorted({score.curve.task for score in scores}.difference(names.DOWNSTREAM))]
+    tasks = [*names.DOWNSTREAM, *sorted({curve.task for curve in scores}.difference(names.DOWNSTREAM))]
     made = []
-    for score in scores:
-        curve = score.curve
+    for curve in scores:
         if curve.run not in look.runs or (curve.task == "glue") != joint:
             continue
         called = names.GLUE_SCORE if joint else names.DOWNSTREAM.get(curve.task, curve.task)
@@ -105,10 +101,13 @@ def _series(scores: Sequence[Score], look: Look, *, joint: bool) -> list[Series]
 
 def _levels(known: Sequence[Baseline], task: str) -> tuple[Level, ...]:
     """Published numbers of a task as horizontal lines."""
-    return tuple(
-        Level(f"┈ {entry.name} {entry.value:.3f}", entry.value, 4 + place)
-        for place, entry in enumerate(entry for entry in known if entry.task == task)
-    )
+    told = [entry for entry in known if entry.task == task]
+    return tuple(Level(_published(entry), entry.value, 4 + place) for place, entry in enumerate(told))
+
+
+def _published(entry: Baseline) -> str:
+    at = "" if entry.step is None else f" at {short(entry.step)}"
+    return f"{entry.name}{at} {entry.value:.2f}"
 
 
 def _columns(marked: bool, baselines: bool) -> list[Column]:
@@ -120,34 +119,32 @@ def _columns(marked: bool, baselines: bool) -> list[Column]:
         *([Column("since A", 7, right=True, keep=1)] if marked else []),
         Column("best", 7, right=True),
         Column("at", 6, right=True, keep=2),
-        *([Column("published", 12, flex=1, keep=4)] if baselines else []),
+        *([Column("published", 12, flex=2, keep=4)] if baselines else []),
     ]
 
 
 def _rows(series: Sequence[Series], known: Sequence[Baseline], look: Look) -> list[Row]:
-    compared = drawing.compared(look)
+    form = "+.2f" if drawing.compared(look) else ".2f"
     rows = []
-    called = names.DOWNSTREAM | {"glue": names.GLUE_SCORE}
+    tasks = {name: task for task, name in names.DOWNSTREAM.items()} | {names.GLUE_SCORE: "glue"}
     for entry in series:
         here, best = entry.at(look.step), entry.best()
         before = None if look.mark is None else entry.at(look.mark)
-        value = here[1] if here else None
         cells = [
             Cell("○" if entry.hidden else "●", "faint" if entry.hidden else "series", entry.tint),
             Cell(entry.switch, "text"),
             Cell(entry.run, "dim"),
-            Cell(names.change(value) if compared else names.share(value), "strong"),
+            Cell(format(here[1], form) if here else "–", "strong"),
         ]
-        if look.mark is not None and not compared:
-            cells.append(Cell(names.change(here[1] - before[1]) if here and before else "", "dim"))
+        if look.mark is not None and not drawing.compared(look):
+            cells.append(Cell(f"{here[1] - before[1]:+.2f}" if here and before else "", "dim"))
         cells += [
-            Cell((names.change if compared else names.share)(best[1]) if best else "–", "good"),
+            Cell(format(best[1], form) if best else "–", "good"),
             Cell(short(best[0]) if best else "", "faint"),
         ]
         if known:
-            told = [
-                f"{line.name} {line.value:.3f}" for line in known if called.get(line.task) == entry.switch
-            ]
+            mine = tasks.get(entry.switch, entry.switch)
+            told = [_published(line) for line in known if line.task in (mine, f"glue-{mine}")]
             cells.append(Cell("  ".join(told), "faint"))
         rows.append(Row((entry.run, entry.switch), tuple(cells)))
     return rows

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from embryo_tui.events import Event, of_curve, suspects
+from embryo_tui.events import Event, of_curve
 from embryo_tui.filters import lenient
 from embryo_tui.look import Look, World
 from embryo_tui.raster.axes import Floats
@@ -23,7 +23,7 @@ def style(look: Look, world: World) -> Hashable:
     """Everything that changes how curves are drawn, whatever the screen. The cursor does not."""
     return (
         look.runs, axis_of(look, world), look.smoothing, look.rise, look.hidden, look.filter, look.bands,
-        look.mark if look.difference else None,
+        look.mark if look.difference else None, world.suspects,
     )  # fmt: skip
 
 
@@ -48,14 +48,14 @@ def frame_of(
 ) -> Frame:
     """The frame for some series, with their events."""
     shown = [entry for entry in series if not entry.hidden]
-    events = (*events_of(shown[:MOST]), *suspects((entry.x, entry.y) for entry in shown))
+    events = (*events_of(shown[:MOST]), *(event for run, event in world.suspects if run in look.runs))
     return Frame(
         axis_of(look, world), look.smoothing, shares and not compared(look), legend, look.rise, events, levels
     )
 
 
 def events_of(series: Iterable[Series]) -> list[Event]:
-    """Onsets, plateaus and dips of curves."""
+    """Onsets, plateaus, dips and best steps of curves."""
     return [event for entry in series for event in of_curve(entry.name, entry.x, entry.y)]
 
 

@@ -22,14 +22,14 @@ PROBES = {
 TASKS |= PROBES
 #: GLUE's tasks, SQuAD, and the number that figures 5 and 12 show of each. WNLI is left out, as in the paper.
 DOWNSTREAM = {
-    "glue-cola": "CoLA",
-    "glue-sst2": "SST-2",
-    "glue-mrpc": "MRPC",
-    "glue-stsb": "STS-B",
-    "glue-qqp": "QQP",
-    "glue-mnli": "MNLI",
-    "glue-qnli": "QNLI",
-    "glue-rte": "RTE",
+    "cola": "CoLA",
+    "sst2": "SST-2",
+    "mrpc": "MRPC",
+    "stsb": "STS-B",
+    "qqp": "QQP",
+    "mnli": "MNLI",
+    "qnli": "QNLI",
+    "rte": "RTE",
     "squad2": "SQuAD 2.0",
 }
 GLUE_SCORE = "GLUE score"

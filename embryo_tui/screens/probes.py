@@ -238,7 +238,7 @@ def _by_task(
                 high=entry.high if alone else None,
             )
         )
-    return made
+    return sorted(made, key=lambda series: series.tint)
 
 
 def _mlm(curves: Sequence[Curve], look: Look) -> list[Series]:

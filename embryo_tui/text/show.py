@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from embryo_store.errors import StoreError
 from embryo_store.query import read
 from embryo_tui.steps import settle
-from embryo_tui.text import panels
+from embryo_tui.text import layers, panels
 from embryo_tui.text.summary import summary
 from embryo_tui.text.tables import showable
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PANELS: Mapping[str, Callable[[Reader, RunCard, int, int], str]] = {
     "overview": panels.overview,
     "words": panels.words,
+    "probes": layers.probes,
+    "downstream": layers.downstream,
     "knowledge": panels.knowledge,
     "attention": panels.attention,
 }

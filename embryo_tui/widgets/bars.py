@@ -58,9 +58,13 @@ class Bar(Lines):
     def draw_line(self, y: int, width: int, pen: Ink) -> Strip:
         """The bar."""
         self._spans = []
-        right = [(chip, self._pieces(chip, pen)) for chip in self._right]
-        left = [(chip, self._pieces(chip, pen)) for chip in self._left]
         room = width - 1
+        for gap in (3, 2, 1):
+            # Closer together rather than left out.
+            right = [(chip, self._pieces(chip, pen, gap)) for chip in self._right]
+            left = [(chip, self._pieces(chip, pen, gap)) for chip in self._left]
+            if sum(_size(pieces) for _, pieces in (*left, *right)) <= room:
+                break
         while left and sum(_size(pieces) for _, pieces in left) > room:
             left.pop()
         room -= sum(_size(pieces) for _, pieces in left)
@@ -80,7 +84,7 @@ class Bar(Lines):
             at += gap
         return line(parts, width, pen.blank)
 
-    def _pieces(self, chip: Chip, pen: Ink) -> list[tuple[str, Style]]:
+    def _pieces(self, chip: Chip, pen: Ink, gap: int) -> list[tuple[str, Style]]:
         pieces: list[tuple[str, Style]] = []
         if chip.tint is not None:
             pieces.append(("● " if chip.on else "○ ", pen.of(chip.tint) if chip.on else pen.faint))
@@ -92,7 +96,7 @@ class Bar(Lines):
                 pen.strong if chip.tint is not None or not chip.key else pen.strong + Style(underline=True)
             )
         pieces.append((chip.text, style))
-        pieces.append(("   ", pen.blank))
+        pieces.append((" " * gap, pen.blank))
         return pieces
 
     def on_click(self, event: events.Click) -> None:

@@ -20,7 +20,7 @@ from embryo_tui.widgets.series import Frame, Level, Series
 #: Cells left of the plot for the names of its values.
 MARGIN = 6
 #: What marks events under the plot, the weightiest last.
-MARKS = {"onset": "▴", "plateau": "▔", "dip": "▾", "suspect": "!"}
+MARKS = {"plateau": "╌", "onset": "▴", "dip": "▾", "best": "×", "suspect": "!"}
 
 
 def picture(

@@ -22,7 +22,7 @@ from embryo_tui.widgets.series import Frame, Level, Series
 __all__ = ["MARGIN", "Frame", "Level", "Plot", "Series"]
 
 #: Cells that a legend's entry needs beside the name: mark, number, a gap.
-LEGEND_EXTRA = 10
+LEGEND_EXTRA = 11
 #: How much of the steps in sight one turn of the wheel leaves.
 ZOOM = 0.8
 #: The part of the steps in sight that one sideways turn moves by.

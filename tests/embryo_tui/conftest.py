@@ -108,6 +108,35 @@ def pooled(task: str, step: int, tags: Sequence[str], run: str = "albert-demo") 
     return sum(TAGS[tag][0] * accuracy(task, tag, step, run) for tag in tags) / words
 
 
+#: Bands of frequency: words, accuracy at the end, step at which half of it is there.
+BANDS = {"rank 1-49": (4000, 0.8, 15), "rank 50-99": (1500, 0.6, 60), "rank 300-349": (600, 0.3, 300)}
+PROBES = {
+    "probe-pos": (0.95, 20),
+    "probe-const": (0.8, 60),
+    "probe-srl": (0.7, 150),
+    "probe-coref": (0.75, 300),
+}
+GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte")
+
+
+def risen(final: float, half: float, step: int) -> float:
+    """Rises with the logarithm of the step."""
+    return final / (1 + math.exp(-1.9 * (math.log(step + 1) - math.log(half)))) if step else 0.0
+
+
+def f1(task: str, layer: int, step: int) -> float:
+    """Later layers begin lower and end higher; the last one decays after step 400."""
+    final, half = PROBES[task]
+    start = 0.3 - 0.05 * layer
+    value = start + risen(final - 0.05 * (LAYERS - layer) - start, half, step)
+    return value - (0.06 if layer == LAYERS and step > 400 else 0.0)
+
+
+def glue(place: int, step: int) -> float:
+    """The number of the task at a place of ``GLUE``, from 0 to 1; best at step 700."""
+    return risen(0.9 - 0.04 * place, 40, step) - (0.01 if step > 700 else 0.0)
+
+
 def known(relation: str, subject: str, step: int) -> bool:
     start, end = KNOWN.get((relation, subject), (math.inf, 0))
     return start <= step <= end
@@ -162,6 +191,10 @@ def words_commit(run: str, step: int) -> Commit:
             Metric("accuracy", accuracy(task, tag, step, run), label=tag, n=n, stderr=0.01)
             for tag, (n, _, _) in TAGS.items()
         ]
+        metrics += [
+            Metric("accuracy", risen(final, half, step), label=band, n=n)
+            for band, (n, final, half) in BANDS.items()
+        ]
         evaluations.append(_evaluation(Key(run, step, task, "demo-heldout"), metrics))
     mlm = [Metric("accuracy", 0.9 * pooled("mask-predict", step, list(TAGS), run), n=2000)]
     evaluations.append(_evaluation(Key(run, step, "mlm", "demo-heldout"), mlm))
@@ -209,6 +242,30 @@ def attention_commit(run: str, step: int) -> Commit:
     return Commit(card(run), _checkpoint(run, step), evaluations, dataset, Vocabulary("vocab", TOKENS))
 
 
+def probe_commit(run: str, step: int) -> Commit:
+    evaluations = []
+    for task in PROBES:
+        metrics = [Metric("majority", 0.2)]
+        for layer in range(LAYERS + 1):
+            value = f1(task, layer, step)
+            metrics.append(Metric("f1", value, layer=layer, n=500, low=value - 0.02, high=value + 0.02))
+            metrics += [
+                Metric("f1", value - 0.01 * place, label, layer, n=100 - place)
+                for place, label in enumerate(("NN", "DT", "JJ"))
+            ]
+            metrics.append(Metric("mistakes", 12.0, "NN → JJ", layer, n=100))
+            metrics.append(Metric("selectivity", value / 2, layer=layer))
+        evaluations.append(_evaluation(Key(run, step, task, "demo-edges"), metrics))
+    names = {"mrpc": "f1", "qqp": "f1", "stsb": "spearman"}
+    evaluations += [
+        _evaluation(
+            Key(run, step, f"glue-{task}", task), [Metric(names.get(task, "accuracy"), glue(place, step))]
+        )
+        for place, task in enumerate(GLUE)
+    ]
+    return Commit(card(run), _checkpoint(run, step), evaluations)
+
+
 def log_commit(run: str, step: int, before: int) -> Commit:
     steps = np.unique(np.linspace(before + 1, step, 8).astype(int)) if step else np.array([0])
     loss = [2.0 + 5.4 / (1 + s / 60) + 0.05 * math.sin(s) for s in steps]
@@ -221,7 +278,7 @@ def commits(run: str, steps: Sequence[int], *, attention: bool = True) -> Iterat
     """A commit a task at the first step, as an evaluation makes them; then one a step, which is quicker."""
     for place, step in enumerate(steps):
         made = [words_commit(run, step), lama_commit(run, step)]
-        made += [attention_commit(run, step)] if attention else []
+        made += [attention_commit(run, step), probe_commit(run, step)] if attention else []
         made.append(log_commit(run, step, steps[place - 1] if place else 0))
         if place == 0:
             yield from made

@@ -246,7 +246,7 @@ async def test_a_slow_store_never_holds_up_the_cursor(
 
     async with world.opened(store, Look(screen="knowledge", step=1000)) as (app, pilot):
         monkeypatch.setattr(Question, "ask", slow)
-        await pilot.press("4")
+        await pilot.press("6")
         await asyncio.to_thread(asked.wait, 10)
         for key in ("left", "left", "left"):
             await pilot.press(key)
@@ -344,7 +344,12 @@ async def test_an_empty_store_says_what_to_run(world: Any, tmp_path: Path) -> No
     async with EmbryoApp(path).run_test(size=(100, 30)) as pilot:
         await world.settle(pilot)
         app = pilot.app
-        for key, what in (("3", "embryo-eval --task lama"), ("4", "embryo-eval --task attention")):
+        for key, what in (
+            ("3", "embryo-eval --task probe-pos"),
+            ("4", "no evaluator of GLUE"),
+            ("5", "embryo-eval --task lama"),
+            ("6", "embryo-eval --task attention"),
+        ):
             await pilot.press(key)
             await world.settle(pilot)
             body = "\n".join(world.shown(widget) for widget in app.query("Panel") if widget.display)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +199,7 @@ def test_a_fault_in_the_thread_reaches_the_app(store: Path) -> None:
 
 
 def test_the_cache_stays_within_its_budget_and_large_answers_are_not_asked_for_for_ever(store: Path) -> None:
-    with desk(store, budget=200_000) as (asked, heard):
+    with desk(store, budget=60_000) as (asked, heard):
         steps = (0, 1, 2, 5, 10, 20, 50, 100)
         asked.want([q.attention_at("albert-demo", step, 0) for step in steps])
         heard.wait(lambda: not asked.waiting)
@@ -210,3 +210,40 @@ def test_the_cache_stays_within_its_budget_and_large_answers_are_not_asked_for_f
 
 def test_weights_count_arrays_inside_records() -> None:
     assert weight((np.zeros(1000), "x" * 500)) > 8500
+
+
+@pytest.mark.parametrize("method", ["facts", "attention"])
+def test_steps_read_together_answer_as_each_alone(world: Any, store: Path, method: str) -> None:
+    import embryo_store
+
+    def made(step: int) -> Question[Any]:
+        if method == "facts":
+            return q.facts_at("albert-demo", step, "P36")
+        return q.attention_at("albert-demo", step, 1)
+
+    steps = [-5, 0, 3, 400, 400, 5000]
+    with embryo_store.read(store) as reader:
+        together = made(0).ask_all(reader, steps)
+        alone = [made(step).ask(reader) for step in steps]
+        missing = q.attention_at("bert-demo", 0, 0).ask_all(reader, steps)
+    assert missing == (None,) * len(steps)
+    assert together[0] is None
+    for one, other in zip(together, alone, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            for part in fields(one):
+                np.testing.assert_array_equal(getattr(one, part.name), getattr(other, part.name))
+
+
+def test_what_may_come_next_is_read_in_few_passes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[int] = []
+    ask = Question.ask_all
+    monkeypatch.setattr(
+        Question, "ask_all", lambda self, reader, steps: passes.append(len(steps)) or ask(self, reader, steps)
+    )
+    with desk(store) as (asked, heard):
+        ahead = [q.facts_at("albert-demo", step, "P36") for step in (0, 1, 2, 5, 10, 20)]
+        asked.want([q.facts_at("albert-demo", 50, "P36")], ahead)
+        heard.wait(lambda: not asked.waiting)
+        assert passes == [6]
+        assert all(asked.find(question).value.step == question.arguments[1] for question in ahead)

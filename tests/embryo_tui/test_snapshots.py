@@ -16,16 +16,24 @@ from embryo_tui.app import EmbryoApp
 from embryo_tui.look import Look
 
 WORDS = Look(screen="words", step=200, run="albert-demo", runs=("albert-demo",))
+PROBES = replace(WORDS, screen="probes", step=400, layer=3)
 KNOWLEDGE = replace(WORDS, screen="knowledge", step=400)
 ATTENTION = replace(WORDS, screen="attention", step=1000, layer=2, head=3)
 BOTH = ("albert-demo", "bert-demo")
 SCREENS = {
     "overview": Look(step=400),
-    "overview-two-runs": Look(step=700, run="albert-demo", runs=BOTH, smooth=True, mark=100),
+    "overview-two-runs": Look(step=700, run="albert-demo", runs=BOTH, smoothing="mean", mark=100),
     "words": WORDS,
     "words-rescaled-since-a": replace(WORDS, rescaled=True, mark=20, scale="linear"),
     "words-tags-two-runs": replace(WORDS, grouping="tag", runs=BOTH, scale="log"),
+    "words-bands-of-frequency": replace(
+        WORDS, grouping="band", smoothing="ema", rise="log", window=(5.0, 700.0)
+    ),
+    "probes": PROBES,
+    "probes-since-a-filtered": replace(PROBES, mark=20, difference=True, filter="/speech|NN/"),
+    "downstream": replace(WORDS, screen="downstream", step=400),
     "knowledge": KNOWLEDGE,
+    "knowledge-fates": replace(KNOWLEDGE, below="dynamics", hidden=frozenset({"P37"})),
     "knowledge-ledger": replace(KNOWLEDGE, step=1000, mark=100, below="ledger"),
     "attention": ATTENTION,
     "attention-sentence": replace(ATTENTION, sentence=1, statistic="entropy"),
@@ -38,7 +46,7 @@ def test_looks(name: str, world: Any, store: Path, snap_compare: Any) -> None:
     assert snap_compare(EmbryoApp(store, SCREENS[name]), terminal_size=(160, 45), run_before=world.settle)
 
 
-@pytest.mark.parametrize("name", ["overview", "words", "knowledge", "attention"])
+@pytest.mark.parametrize("name", ["overview", "words", "probes", "downstream", "knowledge", "attention"])
 def test_looks_in_a_small_terminal(name: str, world: Any, store: Path, snap_compare: Any) -> None:
     assert snap_compare(EmbryoApp(store, SCREENS[name]), terminal_size=(80, 24), run_before=world.settle)
 

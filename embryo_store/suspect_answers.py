@@ -1,0 +1,27 @@
+"""Checkpoints at which many curves leave their course for one step: most often wrong files (docs/sql.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from embryo_store.query import Reader
+
+_KNOWN = "SELECT count(*) FROM duckdb_views() WHERE view_name = 'suspect_checkpoints'"
+_SUSPECTS = "SELECT run, step, curves_far, curves FROM suspect_checkpoints ORDER BY run, step"
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A step at which ``far`` of ``curves`` curves lie far beyond both neighbours."""
+
+    run: str
+    step: int
+    far: int
+    curves: int
+
+
+def suspects(reader: Reader) -> tuple[Suspect, ...]:
+    """Every suspect checkpoint; none where the store is of a schema that knows of none."""
+    if not reader.sql(_KNOWN).rows[0][0]:
+        return ()
+    return tuple(Suspect(*row) for row in reader.sql(_SUSPECTS).rows)

@@ -1,0 +1,104 @@
+"""Several steps at once: what a cursor may come to next, read in one pass over the rows of all of them.
+
+One step costs a scan of the rows around it; ten neighbouring steps cost little more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from embryo_store.answers import FactsAtStep
+from embryo_store.attention_answers import AttentionBytes
+from embryo_store.query import Reader
+
+_EVALUATED = """
+SELECT dataset, seed, step FROM evaluations
+WHERE task = $1 AND status = 'done' AND run = $2 AND ($3 IS NULL OR dataset IN (
+    SELECT dataset FROM relations WHERE relation = $3))
+ORDER BY dataset, seed, step
+"""
+
+_MAPS = """
+SELECT step, layer, head, size, map FROM attention
+WHERE run = $1 AND step BETWEEN $2 AND $3 AND list_contains($4::INTEGER[], step)
+  AND dataset = $5 AND seed = $6 AND sentence_id = $7
+"""
+
+_FACTS = """
+SELECT l.step, l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp,
+       l.tokens[1:$1] AS tokens, l.logps[1:$2] AS logps
+FROM lama AS l JOIN facts AS f USING (fact_id)
+WHERE l.run = $3 AND l.step BETWEEN $4 AND $5 AND list_contains($6::INTEGER[], l.step)
+  AND l.dataset = $7 AND l.seed = $8 AND f.relation = $9
+ORDER BY l.step, l.fact_id
+"""
+
+
+def attention_window(
+    reader: Reader, run: str, steps: Sequence[int], sentence_id: int
+) -> tuple[AttentionBytes | None, ...]:
+    """``attention_bytes`` at every one of some steps."""
+    shown = _shown(reader, "attention", run, steps, None)
+    if shown is None:
+        return (None,) * len(steps)
+    dataset, seed, at = shown
+    found = {}
+    if wanted := sorted(step for step in set(at) if step is not None):
+        values = [run, wanted[0], wanted[-1], wanted, dataset, seed, sentence_id]
+        rows = reader.arrays(_MAPS, values)
+        for step in wanted:
+            mine = rows["step"] == step
+            if mine.any():
+                columns = (rows[name][mine] for name in ("layer", "head", "size", "map"))
+                found[step] = AttentionBytes.made(run, step, sentence_id, *columns)
+    return tuple(None if step is None else found.get(step) for step in at)
+
+
+def facts_window(
+    reader: Reader, run: str, steps: Sequence[int], relation: str, *, top: int = 5
+) -> tuple[FactsAtStep | None, ...]:
+    """``Reader.facts_at`` at every one of some steps."""
+    shown = _shown(reader, "lama", run, steps, relation)
+    if shown is None:
+        return (None,) * len(steps)
+    dataset, seed, at = shown
+    found: dict[int, FactsAtStep] = {}
+    if wanted := sorted(step for step in set(at) if step is not None):
+        values = [top, top, run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
+        rows = reader.arrays(_FACTS, values)
+        words = reader.words_of(run, rows["tokens"].tolist())
+        for step in wanted:
+            mine = np.flatnonzero(rows["step"] == step)
+            found[step] = FactsAtStep(
+                run,
+                step,
+                relation,
+                np.asarray(rows["fact_id"][mine], dtype=np.int64),
+                tuple(rows["subject"][mine]),
+                tuple(rows["object"][mine]),
+                np.asarray(rows["gold_rank"][mine], dtype=np.int64),
+                np.ma.filled(np.ma.asarray(rows["gold_logp"][mine], dtype=np.float64), np.nan),
+                tuple(words[index] for index in mine),
+                _stacked(rows["logps"][mine]),
+            )
+    return tuple(None if step is None else found.get(step) for step in at)
+
+
+def _stacked(rows: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+    return np.stack(rows.tolist()).astype(np.float64) if len(rows) else np.empty((0, 0))
+
+
+def _shown(
+    reader: Reader, task: str, run: str, steps: Sequence[int], relation: str | None
+) -> tuple[str, int, list[int | None]] | None:
+    """The dataset and seed that stand for a task, and the evaluated step that stands in for each step."""
+    rows = reader.sql(_EVALUATED, [task, run, relation]).rows
+    if not rows:
+        return None
+    dataset, seed = rows[0][:2]
+    known = np.array([row[2] for row in rows if row[:2] == (dataset, seed)], dtype=np.int64)
+    places = np.searchsorted(known, steps, side="right") - 1
+    return dataset, seed, [int(known[place]) if place >= 0 else None for place in places.tolist()]
