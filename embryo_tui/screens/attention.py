@@ -138,7 +138,8 @@ class Attention(View):
             ]
             drawn = drawing.prepared(made, look, world)
             # Events are those of the chosen head: twelve heads' marks would say nothing.
-            plot.draw(drawn, drawing.frame_of(look, world, drawn[:1], shares=shares))
+            frame = drawing.frame_of(look, world, drawn[:1], shares=shares)
+            plot.draw(drawn, frame, drawing.empty(look, made, missing))
         plot.point(look.step, look.mark)
 
     def _show_maps(self, before: AttentionBytes | None, look: Look, find: Find, missing: str) -> None:

@@ -63,7 +63,9 @@ class Downstream(View):
         missing = MISSING if asked is not None else names.READING
         if self.changed("curves", (scores, known), (drawing.style(look, world), asked is None)):
             joint = drawing.prepared(_series(scores, look, joint=True), look, world)
-            tasks = drawing.prepared(_series(scores, look, joint=False), look, world)
+            made = _series(scores, look, joint=False)
+            tasks = drawing.prepared(made, look, world)
+            missing = drawing.empty(look, made, missing)
             self._all = (*joint, *tasks)
             lines = () if drawing.compared(look) else _levels(known, "glue")
             whole.entitle(names.GLUE_SCORE, " · ".join(f"┈ {line.name}" for line in lines))

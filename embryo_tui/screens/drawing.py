@@ -82,6 +82,13 @@ def since(series: Series, mark: int | None) -> Series:
     return replace(series, y=series.y - base, low=low, high=high)
 
 
+def empty(look: Look, made: Sequence[Series], missing: str) -> str:
+    """What a plot without curves says: what would fill it, or that the filter keeps all of them away."""
+    return (
+        f"nothing here matches {look.filter}: a shows everything again" if made and look.filter else missing
+    )
+
+
 def banded(series: Iterable[Series], world: World) -> list[Series]:
     """One curve where runs differ by seed alone: their mean, and the band from the lowest to the highest."""
     groups: dict[tuple[str, str], list[Series]] = {}

@@ -143,7 +143,8 @@ class Knowledge(View):
             self._own = {entry.switch: entry for entry in drawn if entry.run in (look.run, kin)}
             chosen = [entry for entry in drawn if entry.switch == relation]
             plot.entitle("P@1 per relation", "change since A" if drawing.compared(look) else "")
-            plot.draw(drawn, drawing.frame_of(look, world, chosen, shares=True, legend=False))
+            frame = drawing.frame_of(look, world, chosen, shares=True, legend=False)
+            plot.draw(drawn, frame, drawing.empty(look, made, f"no P@1 stored: {names.to_run('lama')}"))
         plot.point(look.step, look.mark)
         wanted = lenient(look.filter)
         listed = [

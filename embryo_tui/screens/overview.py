@@ -83,9 +83,10 @@ class Overview(View):
         losses = value_of(logged, ())
         loss, headline = self.query_one("#loss", Plot), self.query_one("#headline", Plot)
         if self.changed("loss", (losses,), (settings, logged is None)):
-            series = drawing.prepared(by_run(losses, look.runs, world.runs), look, world)
+            made = by_run(losses, look.runs, world.runs)
+            series = drawing.prepared(made, look, world)
             missing = names.missing("train-log", logged is not None)
-            loss.draw(series, drawing.frame_of(look, world, series), missing)
+            loss.draw(series, drawing.frame_of(look, world, series), drawing.empty(look, made, missing))
         found = [find(q.curves(task, metric, (label,))) for task, metric, label, _ in HEADLINES]
         answers = [value_of(curves, ()) for curves in found]
         if self.changed("headline", (coverage, *answers), (settings, None in found)):
@@ -95,7 +96,7 @@ class Overview(View):
                 mine = tuple(curve for curve in curves if curve.dataset == dataset)
                 drawn += _headline(mine, look, name, tint)
             ready = drawing.prepared(drawn, look, world)
-            empty = names.missing("mask-predict", None not in found)
+            empty = drawing.empty(look, drawn, names.missing("mask-predict", None not in found))
             headline.draw(ready, drawing.frame_of(look, world, ready, shares=True), empty)
         loss.point(look.step, look.mark)
         headline.point(look.step, look.mark)

@@ -138,7 +138,7 @@ class Probes(View):
             ) if look.probe in world.probes else ()  # fmt: skip
             frame = drawing.frame_of(look, world, drawn, shares=_is_share(look), levels=levels)
             plot.entitle(f"{probe_rows.number(look.probe_metric)}: layer {look.layer}", look.protocol)
-            plot.draw(drawn, frame, missing)
+            plot.draw(drawn, frame, drawing.empty(look, made if curves else (), missing))
         plot.point(look.step, look.mark)
         compared = drawing.compared(look)
         rows = probe_rows.task_rows(self._tasks, look.step, look.mark, compared, look.run)
@@ -170,7 +170,10 @@ class Probes(View):
             ]
             mine = list({entry.curve.layer: entry for entry in mine}.values())
             called = names.TASKS.get(look.probe, look.probe)
-            drawn = drawing.prepared(_by_layer(mine, look), look, world)
+            made = _by_layer(mine, look)
+            # A search for tasks or labels leaves the layers alone, unless it names some.
+            found = drawing.prepared(made, look, world)
+            drawn = found or drawing.prepared(made, replace(look, filter=""), world)
             chosen = [series for series in drawn if series.switch == f"layer {look.layer}"]
             missing = names.missing(look.probe, asked is not None)
             plot.entitle(f"{called}: every layer", look.run)

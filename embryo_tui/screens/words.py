@@ -66,7 +66,10 @@ class Words(View):
             plot.entitle(f"{names.WORD_TASKS[look.word_task]}: {names.GROUPINGS[look.grouping]}", kind)
             drawn = tuple(series for _, series in self._series)
             frame = drawing.frame_of(look, world, drawn, shares=True, legend=False)
-            plot.draw(drawn, frame, empty=_missing(look, found is not None))
+            made = drawn or [
+                Series("", curve.step, curve.value, 0) for curve in curves if curve.run in look.runs
+            ]
+            plot.draw(drawn, frame, empty=drawing.empty(look, made, _missing(look, found is not None)))
             self._births = {(birth.run, birth.label): birth for birth in births}
             table.entitle("Order of birth", dataset or "")
         plot.point(look.step, look.mark)

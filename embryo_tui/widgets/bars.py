@@ -59,7 +59,7 @@ class Bar(Lines):
         """The bar."""
         self._spans = []
         room = width - 1
-        for gap in (3, 2, 1):
+        for gap in (3, 2, 1) if self._right else (3,):
             # Closer together rather than left out.
             right = [(chip, self._pieces(chip, pen, gap)) for chip in self._right]
             left = [(chip, self._pieces(chip, pen, gap)) for chip in self._left]

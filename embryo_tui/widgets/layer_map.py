@@ -15,7 +15,7 @@ from embryo_tui.widgets.ink import Ink
 from embryo_tui.widgets.panel import Content, Panel, line
 from embryo_tui.widgets.series import Steps
 
-LEFT, RIGHT = 6, 6
+LEFT, RIGHT = 6, 7
 
 
 class LayerMap(Panel):

@@ -1,43 +1,161 @@
-"""Whatever is pressed, clicked and resized: the app goes on."""
+"""Whatever is pressed, clicked and resized, over a store with gaps: the app goes on, its frames are whole."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
+from textual.pilot import Pilot
 
-from embryo_tui.actions import ACTIONS
+import embryo_store
+from embryo_store.records import Commit, Dataset, Metric, Relation
+from embryo_tui.actions import ACTIONS, EVERYWHERE
 from embryo_tui.app import EmbryoApp
+from embryo_tui.export import clipboard
 from embryo_tui.screens.registry import SCREENS
+from embryo_tui.widgets.panel import Lines
 
-OTHERS = ("tab", "shift+tab", "up", "down", "enter", "pagedown", "pageup", "escape")
+OTHERS = (
+    "tab",
+    "shift+tab",
+    "up",
+    "down",
+    "enter",
+    "pagedown",
+    "pageup",
+    "escape",
+    "ctrl+p",
+    "x",
+    "ä",
+    "delete",
+)
+SIZES = ((7, 5), (40, 10), (80, 24), (120, 40), (160, 45), (300, 90))
+#: Markup, emoji, a combining letter, control characters: what foreign names may hold.
+NAME = "a[bold]b[/]🙂é\x1b[31m\n{x}"
+MANY, FEW = 20_000, 600
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-async def test_random_keys_clicks_and_sizes_never_break_the_app(world: Any, store: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    keys = [key for action in ACTIONS for key in action.keys if action.id != "quit"]
-    keys += [str(number) for number in range(1, len(SCREENS) + 1)] * 4 + [*OTHERS] * 2
-    app = EmbryoApp(store)
+def gaps(world: Any) -> Iterator[Commit]:
+    """Runs of unequal steps, NaN, a missing layer, one-point curves, no attention, an empty relation."""
+    for commit in world.commits("albert-demo", [0, 3, 50, 51, 1000]):
+        yield replace(commit, evaluations=[_torn(entry) for entry in commit.evaluations])
+    yield from world.commits(NAME, [0, 7, 2000], attention=False)
+    yield from world.commits("one-point", [400])
+    card, checkpoint = world.card("nothing"), world._checkpoint("nothing", 10)
+    relations = [Relation("P0", "[X] [bold]is[/] 🙂 [Y] .", None, NAME), Relation("P1", "", "N-1", "")]
+    yield Commit(card, checkpoint, [], Dataset("empty", "d", "facts", "", 0, relations=relations))
+
+
+def _torn(entry: Any) -> Any:
+    metrics = [
+        replace(metric, value=float("nan")) if place % 5 == 0 else metric
+        for place, metric in enumerate(entry.metrics)
+        if metric.layer != 1 or not entry.key.task.startswith("probe")
+    ]
+    if entry.key.task == "mask-predict":
+        metrics.append(Metric("accuracy", 0.5, label=NAME, n=3))
+    return replace(entry, metrics=metrics)
+
+
+@pytest.fixture
+def torn_store(tmp_path: Path, world: Any) -> Path:
+    path = tmp_path / "torn.duckdb"
+    for commit in gaps(world):
+        embryo_store.commit(path, commit)
+    return path
+
+
+def keys(chance: random.Random, count: int) -> list[tuple[str, str]]:
+    """Screen and key: every action on every screen where it means something, often enough, in any order."""
+    wanted = [
+        (view.key, key)
+        for view in SCREENS
+        for action in ACTIONS
+        for key in action.keys
+        if action.id != "quit" and action.where in (view.key, EVERYWHERE)
+    ]
+    wanted += [(view.key, key) for view in SCREENS for key in OTHERS]
+    found = [pair for pair in wanted for _ in range(count // len(wanted))]
+    found += chance.choices(wanted, k=count - len(found))
+    chance.shuffle(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "count", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(3000)])]
+)
+async def test_keys_clicks_and_sizes_never_break_the_app(
+    world: Any, torn_store: Path, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(clipboard, "copy", lambda *_: "copied")
+    chance = random.Random(count)
+    done: Counter[str] = Counter()
+    carry_out = EmbryoApp._do
+
+    def counted(self: EmbryoApp, action: Any) -> None:
+        done[action.id] += 1
+        carry_out(self, action)
+
+    monkeypatch.setattr(EmbryoApp, "_do", counted)
+    app = EmbryoApp(torn_store)
+    seen: Counter[str] = Counter()
     async with app.run_test(size=(120, 40)) as pilot:
         await world.settle(pilot)
-        for _ in range(1500):
+        for place, (screen, key) in enumerate(keys(chance, count)):
+            if app.look.screen != screen and len(app.screen_stack) == 1 and chance.random() < 0.8:
+                await app.action_show(screen)
+            seen[app.look.screen] += 1
+            _press(app, key)
             what = chance.random()
-            if what < 0.85:
-                await pilot.press(chance.choice(keys))
-            elif what < 0.97:
-                await pilot.click(
-                    offset=(chance.randrange(app.size.width), chance.randrange(app.size.height))
-                )
-            else:
-                size = (chance.choice((7, 40, 80, 160, 300)), chance.choice((5, 10, 24, 45, 90)))
-                await pilot.resize_terminal(*size)
-            if len(app.screen_stack) > 1:
-                await pilot.press("escape")
-        await pilot.resize_terminal(120, 40)
-        await pilot.press("1", "end")
+            if what < 0.08:
+                await _click(app, pilot, chance)
+            elif what < 0.10:
+                await pilot.resize_terminal(*chance.choice(SIZES))
+            if place % 5 == 0:
+                await pilot.pause()
+            if len(app.screen_stack) > 1 and chance.random() < 0.4:
+                _press(app, "escape")
+        while len(app.screen_stack) > 1:
+            await pilot.press("escape")
+        await pilot.resize_terminal(160, 45)
+        await pilot.press("escape", "1", "a", "0", "end")
+        if app._player is not None:
+            await pilot.press("space", "end")
         await world.settle(pilot)
         assert app.look.step == app.world.steps[-1]
+        for widget in app.query(Lines):
+            if widget.display and widget.size.width:
+                assert all(
+                    widget.render_line(y).cell_length == widget.size.width for y in range(widget.size.height)
+                )
+    if count == MANY:
+        assert set(seen) == {view.key for view in SCREENS}
+        short = {
+            action.id: done[action.id] for action in ACTIONS if action.id != "quit" and done[action.id] < 50
+        }
+        assert not short
+
+
+def _press(app: EmbryoApp, key: str) -> None:
+    character = (
+        key
+        if len(key) == 1
+        else {"space": " ", "comma": ",", "full_stop": ".", "question_mark": "?"}.get(key)
+    )
+    app.post_message(events.Key(key, character))
+
+
+async def _click(app: EmbryoApp, pilot: Pilot[None], chance: random.Random) -> None:
+    place = (chance.randrange(app.size.width), chance.randrange(app.size.height))
+    if chance.random() < 0.7:
+        await pilot.click(offset=place)
+    else:
+        kind = chance.choice((events.MouseScrollUp, events.MouseScrollDown))
+        app.post_message(kind(None, *place, 0, 1, 0, chance.random() < 0.3, False, False, *place))
