@@ -92,6 +92,11 @@ def read(store: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 _ATTACH_TO_READ = f"ATTACH {{path}} AS {NAME} (TYPE duckdb, READ_ONLY)"
 
+#: The databases and tables that an engine holds: one, its own, and none.
+_LEFT = """
+SELECT (SELECT count(*) FROM duckdb_databases() WHERE NOT internal), (SELECT count(*) FROM duckdb_tables())
+"""
+
 
 class _Engine:
     """An engine that may open one store, and how many are reading in it."""
@@ -119,10 +124,11 @@ class _Engine:
         with self._lock:
             self._readers -= 1
             if not self._readers:
+                # A damaged file breaks its engine, free SQL may bend it: the next reader gets another.
                 try:
                     self.connection.execute(f"DETACH {NAME}")
+                    self.sound = self.connection.execute(_LEFT).fetchall() == [(1, 0)]
                 except duckdb.Error:
-                    # A damaged file breaks its engine, free SQL may bend it: the next reader gets another.
                     self.sound = False
 
 

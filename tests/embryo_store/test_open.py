@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -225,3 +226,98 @@ def test_a_full_disk_keeps_what_was_there_and_nothing_of_the_rest(
     output, trouble = worker(FULL, path, resource.RLIM_INFINITY, 300).communicate(timeout=60)
     assert output == "written\n", trouble
     assert len(embryo_store.done(path)) == len(before) + 1
+
+
+def test_a_store_that_is_removed_or_replaced_between_two_readings_is_looked_at_anew(
+    world: ModuleType, store: Path, tmp_path: Path
+) -> None:
+    look(store)
+    other = tmp_path / "other.duckdb"
+    embryo_store.commit(other, world.words_commit(300, {"DT": 1.0}, run="another"))
+    other.replace(store)
+    with embryo_store.read(store) as reader:
+        assert [card.run for card in reader.runs()] == ["another"]
+    store.write_bytes(b"something else")
+    refusal(errors.NotAStore, lambda: look(store))
+    store.unlink()
+    refusal(errors.StoreMissing, lambda: look(store))
+    embryo_store.commit(store, world.words_commit(0, {"DT": 1.0}))
+    with embryo_store.read(store) as reader:
+        assert [card.run for card in reader.runs()] == ["small"]
+
+
+def test_a_store_that_is_replaced_while_it_is_read_is_read_to_the_end(
+    world: ModuleType, store: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.duckdb"
+    embryo_store.commit(other, world.words_commit(300, {"DT": 1.0}, run="another"))
+    with embryo_store.read(store) as reader:
+        before = reader.sql("SELECT count(*) FROM metrics").rows
+        other.replace(store)
+        assert reader.sql("SELECT count(*) FROM metrics").rows == before
+        assert [card.run for card in reader.runs()] == ["small"]
+    with embryo_store.read(store) as reader:
+        assert [card.run for card in reader.runs()] == ["another"]
+
+
+def test_threads_read_beside_one_another_and_inside_one_another(store: Path) -> None:
+    def count() -> int:
+        with embryo_store.read(store) as reader:
+            rows = reader.sql("SELECT count(*) FROM metrics").rows
+            with embryo_store.read(store) as inner:
+                assert inner.sql("SELECT count(*) FROM metrics").rows == rows
+            assert reader.sql("SELECT count(*) FROM metrics").rows == rows
+        return int(rows[0][0])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len({future.result() for future in [pool.submit(count) for _ in range(64)]}) == 1
+
+
+LOCKED = """
+import duckdb, sys
+try:
+    duckdb.connect(sys.argv[1]).close()
+    print("came in")
+except duckdb.IOException:
+    print("kept out")
+"""
+
+
+def test_a_reader_that_leaves_does_not_drop_the_lock_of_one_that_stays(store: Path, worker: Worker) -> None:
+    with embryo_store.read(store) as staying:
+        with embryo_store.read(store) as leaving:
+            leaving.runs()
+        assert worker(LOCKED, store).communicate()[0] == "kept out\n"
+        assert staying.runs()
+    assert worker(LOCKED, store).communicate()[0] == "came in\n"
+
+
+def test_free_sql_of_one_reading_is_gone_in_the_next(store: Path) -> None:
+    with embryo_store.read(store) as reader:
+        reader.sql("CREATE TEMP TABLE metrics AS SELECT 1 AS one")
+        reader.sql("USE memory")
+        reader.sql("ATTACH ':memory:' AS junk")
+    for _ in range(2):
+        with embryo_store.read(store) as reader:
+            assert reader.sql("SELECT count(*) > 10 FROM metrics").rows == ((True,),)
+            reader.sql("DETACH memory")
+
+
+AFTER_FORK = """
+import os, sys, embryo_store
+def look():
+    with embryo_store.read(sys.argv[1]) as reader:
+        return len(reader.runs())
+assert look() == 1
+child = os.fork()
+if child == 0:
+    os._exit(0 if look() == 1 else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert look() == 1
+print("both")
+"""
+
+
+def test_a_forked_process_reads_as_its_parent_does(store: Path, worker: Worker) -> None:
+    output, trouble = worker(AFTER_FORK, store).communicate(timeout=30)
+    assert output == "both\n", trouble
