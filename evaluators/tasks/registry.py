@@ -72,6 +72,11 @@ def _make(name: str, options: Mapping[str, Any]) -> Task:
     else:
         kind = _load(_foreign()[name])
     known = {field.name: type(field.default) for field in dataclasses.fields(kind)}
+    # TOML tells 4 from 4.0; users do not.
+    options = {
+        option: float(value) if type(value) is int and known.get(option) is float else value
+        for option, value in options.items()
+    }
     for option, value in options.items():
         if option not in known:
             raise InputError(

@@ -303,3 +303,9 @@ def test_options_that_mean_nothing_are_refused(
     code, _, err = evaluate("--task", "probe-pos")
     assert code == 2
     assert said in err
+
+
+def test_a_whole_number_of_gigabytes_is_one(probed: Path, evaluate: Evaluate) -> None:
+    Path("embryo.toml").write_text("[task.probe-pos]\nmemory = 8\n")
+    code, out, _ = evaluate("--task", "probe-pos", "--dry-run")
+    assert (code, "To evaluate: 2 of 2" in out) == (0, True)
