@@ -19,6 +19,10 @@ from embryo_store.records import Json
 PREDICATE = "V"
 #: Faults of each kind that are shown in full; of the others only the number is kept.
 SHOWN = 5
+#: Characters of a text from a corpus that are shown.
+_LENGTH = 200
+#: Mentions of a sentence whose pairs are still asked about: with more it is no sentence, and too many pairs.
+MOST_MENTIONS = 500
 
 
 class LabelledSpan(NamedTuple):
@@ -72,11 +76,17 @@ class Fault(NamedTuple):
     def place(self, root: Path) -> str:
         """Where it is, by its path below ``root`` (a corpus may be moved), and what was found there."""
         path = self.path.relative_to(root) if self.path.is_relative_to(root) else self.path
-        return f"{path}, line {self.line}: {self.detail}"
+        return f"{printable(str(path))}, line {self.line}: {self.detail}"
 
     def __str__(self) -> str:
         """The fault in one sentence, place first."""
         return f"{self.path}, line {self.line}: {self.kind}: {self.detail}"
+
+
+def printable(text: str) -> str:
+    """``text`` from a corpus as it may go to a terminal: cut, and without control characters."""
+    cut = text if len(text) <= _LENGTH else text[:_LENGTH] + " …"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
 @dataclass
@@ -93,7 +103,7 @@ class Findings:
         """Takes note of a fault; the first ``SHOWN`` of a kind are kept with their places."""
         self.kinds[kind] += 1
         if self.kinds[kind] <= SHOWN:
-            self.faults.append(Fault(path, line, kind, detail))
+            self.faults.append(Fault(path, line, kind, printable(detail)))
 
     def report(self, root: Path) -> Mapping[str, Json]:
         """As JSON: counts by name, faults by kind, and where the first of each kind are, below ``root``."""

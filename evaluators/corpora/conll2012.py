@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from evaluators.corpora.annotated import AnnotatedSentence, Findings, Mention
+from evaluators.corpora.annotated import MOST_MENTIONS, AnnotatedSentence, Findings, Mention
 from evaluators.corpora.brackets import CoreferenceReader
 from evaluators.corpora.columns import Header, Row, blocks, constituents, plain_word, propositions, ragged
 from evaluators.corpora.lines import numbered_lines
@@ -93,4 +93,8 @@ def _mentions(path: Path, rows: list[Row], findings: Findings) -> tuple[Mention,
     for unended in reader.still_open():
         detail = f"the mention of {unended.cluster} never ends"
         findings.fault(path, rows[unended.start].line, "mention left out", detail)
+    if len(found) > MOST_MENTIONS:
+        detail = f"expected at most {MOST_MENTIONS} mentions, found {len(found)}"
+        findings.fault(path, rows[0].line, "coreference of a sentence left out", detail)
+        return ()
     return tuple(found)

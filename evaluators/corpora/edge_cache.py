@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 import zipfile
@@ -31,6 +32,7 @@ VERSION = 2
 ROOM = 2 << 30
 #: Seconds after which a file that was never finished belongs to nobody.
 _ABANDONED = 24 * 3600
+_DIGEST = re.compile("[0-9a-f]{64}")
 _INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
 
 
@@ -62,7 +64,7 @@ def digest_of(root: Path, files: Sequence[Path]) -> str:
     note = cache_folder() / f"listing-{listing.hexdigest()}"
     with contextlib.suppress(OSError, UnicodeDecodeError):
         known = note.read_text(encoding="ascii")
-        if len(known) == len(listing.hexdigest()):
+        if _DIGEST.fullmatch(known):
             return known
     content = content_digest(root, files)
     found = hashlib.sha256(f"edges {VERSION}\0{content}".encode()).hexdigest()
@@ -79,9 +81,10 @@ def load(digest: str, name: str, uri: str) -> EdgeCorpus | None:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in arrays.zip.infolist()):
                 raise DamagedError("packed: what it would take in memory is not known")
             corpus = _unpacked(arrays, digest, name, uri)
-        os.utime(path)
     except Exception:  # whatever is wrong with it: the files themselves are there to be read
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
     return corpus
 
 

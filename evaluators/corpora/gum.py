@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from evaluators.corpora.annotated import AnnotatedSentence, Findings, LabelledSpan, Mention
+from evaluators.corpora.annotated import MOST_MENTIONS, AnnotatedSentence, Findings, LabelledSpan, Mention
 from evaluators.corpora.brackets import CoreferenceReader
 from evaluators.corpora.conllu import read_conllu
 from evaluators.corpora.lines import numbered_lines
@@ -103,6 +103,11 @@ def _mentions(
         findings.fault(path, 1, "coreference of a document left out", detail)
         return None
     findings.counts["clusters"] += len(clusters)
+    for first, mentions in zip(starts, found, strict=False):
+        if len(mentions) > MOST_MENTIONS:
+            detail = f"expected at most {MOST_MENTIONS} mentions, found {len(mentions)}"
+            findings.fault(path, lines[first], "coreference of a sentence left out", detail)
+            mentions.clear()
     return [tuple(mentions) for mentions in found]
 
 

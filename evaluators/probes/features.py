@@ -36,11 +36,13 @@ class Pooling:
     pieces: torch.Tensor
     offsets: torch.Tensor
 
-    def means(self, state: torch.Tensor) -> torch.Tensor:
-        """The spans' vectors, (spans, width) in fp32, from one layer's ``state`` (rows, length, width)."""
-        flat = state.reshape(-1, state.shape[-1]).float()
-        pieces, offsets = self.pieces.to(flat.device), self.offsets.to(flat.device)
-        return torch.nn.functional.embedding_bag(pieces, flat, offsets, mode="mean")
+    def means(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The spans' vectors, (layers, spans, width) in fp32 and on the states' device, from the ``states``
+        of every layer, (rows, length, width).
+        """
+        pieces, offsets = self.pieces.to(states[0].device), self.offsets.to(states[0].device)
+        flat = (state.reshape(-1, state.shape[-1]).float() for state in states)
+        return torch.stack([torch.nn.functional.embedding_bag(pieces, f, offsets, mode="mean") for f in flat])
 
 
 def poolings(spans: TaskSpans, batches: Sequence[Batch]) -> tuple[Pooling, ...]:
@@ -85,8 +87,7 @@ class FeatureBank:
         """Pools one batch: ``states``, one a layer, (rows, length, width)."""
         if len(pooling.offsets):
             last = pooling.first + len(pooling.offsets)
-            for layer, state in enumerate(states):
-                self._vectors[layer, pooling.first : last] = pooling.means(state).cpu().numpy()
+            self._vectors[:, pooling.first : last] = pooling.means(states).cpu().numpy()
 
     def layer(self, number: int) -> torch.Tensor:
         """All vectors of one layer: (spans, width), sharing the bank's memory."""

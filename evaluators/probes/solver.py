@@ -9,6 +9,7 @@ for as long as the development loss falls. Knows neither tasks nor models.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -258,7 +259,7 @@ class Descent:
             if length < _SHORTEST:
                 return False
             vertex = -0.5 * slope * length / (value - self.value - slope * length)
-            length *= min(max(vertex, 0.1), 0.5)
+            length *= min(max(vertex, 0.1), 0.5) if math.isfinite(vertex) else 0.1
             value, gradient = self.objective(self.point + length * direction)
         step, change = length * direction, gradient - self.gradient
         if float(step @ change) > 1e-10 * float(step.norm() * change.norm()):

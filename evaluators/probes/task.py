@@ -14,6 +14,7 @@ import numpy as np
 
 from embryo_store.records import Dataset, Json
 from evaluators.batches import Batch, Stream
+from evaluators.corpora.annotated import printable
 from evaluators.corpora.base import Corpus
 from evaluators.corpora.edges import EDGE_TASKS, SPLITS, EdgeCorpus, EdgeTask
 from evaluators.errors import CheckpointError, InputError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from evaluators.vocabulary import Vocabulary
 
 _LABELS_SHOWN = 8
+#: Labels that a probe can tell apart; the table of its mistakes has so many squared.
+_MOST_LABELS = 1_000
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,16 @@ class Probe(ModelTask):
         """Draws, cuts into pieces, and finds every span's pieces.
 
         Raises:
-            CheckpointError: a split has no target that the model could see whole.
+            CheckpointError: a split has no target that the model could see whole, or labels are too many.
         """
         assert isinstance(corpus, EdgeCorpus)
         whose = cast(Whose, self.labels)
         labels = labels_of(corpus, self.edge, whose)
+        if len(labels) > _MOST_LABELS:
+            raise CheckpointError(
+                f"{corpus.uri}: expected at most {_MOST_LABELS:,} labels of {self.edge}, found "
+                f'{len(labels):,}. labels = "paper" leaves out those that are not the paper\'s.'
+            )
         shared = _shared(_ByContent(corpus), _ByDigest(vocabulary), limit, self.max_targets, self.seed, whose)
         spans = spans_of(shared.sample, self.edge, shared.rows)
         for split, targets in spans.targets.items():
@@ -153,7 +161,7 @@ class PreparedProbe(Prepared):
                 found.append(f"{name}: {kind} {count:,}. First: {first}")
         if self.beyond.counts:
             most = sorted(self.beyond.counts.items(), key=lambda item: -item[1])
-            shown = ", ".join(f"{label} {count:,}" for label, count in most[:_LABELS_SHOWN])
+            shown = ", ".join(f"{printable(label)} {count:,}" for label, count in most[:_LABELS_SHOWN])
             rest = f" and {len(most) - _LABELS_SHOWN} more" if len(most) > _LABELS_SHOWN else ""
             left_out = sum(self.beyond.counts.values())
             found.append(

@@ -134,6 +134,17 @@ def test_a_wrong_bracket_costs_no_other_mention_of_its_cell(tmp_path: Path) -> N
     ]
 
 
+def test_pairs_do_not_explode_and_nothing_of_a_corpus_commands_the_terminal(tmp_path: Path) -> None:
+    rows = "".join(f"d 0 {i} w NN * - - - - * (0)|({i})\n" for i in range(400))
+    text = HEAD + rows + "\nd 0 0 w NN * - - - - * (\x1b[31mred\x07\n\n" + TAIL
+    sentences, findings = read(tmp_path, text)
+    assert [sentence.mentions for sentence in sentences] == [(), ()]
+    assert [(fault.line, fault.detail) for fault in findings.faults] == [
+        (2, "expected at most 500 mentions, found 800"),
+        (403, r"the mention of \x1b[31mred\x07 never ends"),
+    ]
+
+
 def test_a_row_cut_short_costs_its_sentence(tmp_path: Path) -> None:
     cut = HEAD + SENTENCE.replace(
         "nw/one 0 5 to    TO     (S(VP*   -     -  - - * *          (ARG1*   -", "nw/one 0 5 to"

@@ -142,6 +142,19 @@ def test_a_line_that_is_no_example_is_refused(tmp_path: Path, text: str) -> None
         read_edge_folder(root, "c")
 
 
+def test_a_cache_that_can_only_be_read_serves(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = small_corpus(tmp_path / "c")
+    parsed = read_edge_folder(root, "c")
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert edge_cache.load(parsed.data_hash, "c", str(root)) is not None
+
+
 @pytest.mark.parametrize("text", ["", "a  b", " a", "half a \ud83d character"])
 def test_text_that_is_no_sentence_costs_itself_alone(tmp_path: Path, text: str) -> None:
     target = {"span1": [0, 1], "label": "NN"}

@@ -240,6 +240,18 @@ def test_a_corpus_may_bring_its_own_labels(probed: Path, evaluate: Evaluate) -> 
     assert value("metric = 'test_targets'") == 300
 
 
+def test_labels_beyond_number_are_refused(probed: Path, evaluate: Evaluate) -> None:
+    words = [f"w{i}" for i in range(1_001)]
+    targets = [{"span1": [i, i + 1], "label": word} for i, word in enumerate(words)]
+    for split in ("train", "dev", "test"):
+        path = probed / "data" / "small" / "const" / f"{split}.jsonl"
+        path.write_text(json.dumps({"text": " ".join(words), "targets": targets}) + "\n")
+    Path("embryo.toml").write_text('[task.probe-const]\nlabels = "corpus"\n')
+    code, out, _ = evaluate("--task", "probe-const", "--step", "0")
+    assert code == 1
+    assert "expected at most 1,000 labels of const, found 1,001" in out
+
+
 def test_a_corpus_is_probed_for_what_is_annotated_in_it(probed: Path, evaluate: Evaluate) -> None:
     write_corpus(probed / "data" / "tags", tasks=("pos",))
     assert evaluate(*asked("probe-pos", "probe-coref"), "--step", "0")[0] == 0
