@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +35,13 @@ WHERE status = 'done' AND run = $1 AND task = $2 AND protocol = $3 AND step <= $
 GROUP BY dataset, seed ORDER BY dataset, seed LIMIT 1
 """
 
-_LABELS = """
-SELECT metric, label, value, n, low, high FROM metrics
-WHERE run = $1 AND task = $2 AND protocol = $3 AND step = $4 AND dataset = $5 AND seed = $6
+#: The numbers of one probe at some steps ($4: those between $8 and $9) and one layer.
+LABELS = """
+SELECT step, metric, label, value, n, low, high FROM metrics
+WHERE run = $1 AND task = $2 AND protocol = $3 AND step BETWEEN $8 AND $9
+  AND list_contains($4::INTEGER[], step) AND dataset = $5 AND seed = $6
   AND (layer = $7 OR layer IS NULL) AND metric IN ('f1', 'mistakes', 'majority', 'control', 'selectivity')
-ORDER BY metric, coalesce(n, 0) DESC, label
+ORDER BY step, metric, coalesce(n, 0) DESC, label
 """
 
 
@@ -97,8 +100,8 @@ def probe_curves(
 def probe_at(
     reader: Reader,
     run: str,
-    task: str,
     step: int,
+    task: str,
     layer: int,
     *,
     protocol: str = "paper",
@@ -109,7 +112,12 @@ def probe_at(
     if not shown:
         return None
     found, seed, at = shown[0]
-    rows = reader.sql(_LABELS, [run, task, protocol, at, found, seed, layer]).rows
+    values = [run, task, protocol, [at], found, seed, layer, at, at]
+    return made(run, task, at, layer, [row[1:] for row in reader.sql(LABELS, values).rows])
+
+
+def made(run: str, task: str, at: int, layer: int, rows: Sequence[tuple[Any, ...]]) -> ProbeAt:
+    """From rows of metric, label, value, n, low, high."""
     labels = [row for row in rows if row[0] == "f1" and row[1] != "all"]
     whole = {row[0]: row for row in rows if row[1] == "all"}
     f1 = whole.get("f1")

@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from embryo_store.answers import FactsAtStep
 from embryo_store.attention_answers import AttentionBytes
+from embryo_store.probe_answers import LABELS, ProbeAt, made
 from embryo_store.query import Reader
 
 _EVALUATED = """
 SELECT dataset, seed, step FROM evaluations
-WHERE task = $1 AND status = 'done' AND run = $2 AND ($3 IS NULL OR dataset IN (
+WHERE task = $1 AND status = 'done' AND run = $2 AND ($4 IS NULL OR protocol = $4)
+  AND ($3 IS NULL OR dataset IN (
     SELECT dataset FROM relations WHERE relation = $3))
 ORDER BY dataset, seed, step
 """
@@ -41,7 +43,7 @@ def attention_window(
     reader: Reader, run: str, steps: Sequence[int], sentence_id: int
 ) -> tuple[AttentionBytes | None, ...]:
     """``attention_bytes`` at every one of some steps."""
-    shown = _shown(reader, "attention", run, steps, None)
+    shown = _shown(reader, "attention", run, steps, None, None)
     if shown is None:
         return (None,) * len(steps)
     dataset, seed, at = shown
@@ -61,7 +63,7 @@ def facts_window(
     reader: Reader, run: str, steps: Sequence[int], relation: str, *, top: int = 5
 ) -> tuple[FactsAtStep | None, ...]:
     """``Reader.facts_at`` at every one of some steps."""
-    shown = _shown(reader, "lama", run, steps, relation)
+    shown = _shown(reader, "lama", run, steps, relation, None)
     if shown is None:
         return (None,) * len(steps)
     dataset, seed, at = shown
@@ -69,7 +71,7 @@ def facts_window(
     if wanted := sorted(step for step in set(at) if step is not None):
         values = [top, top, run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
         rows = reader.arrays(_FACTS, values)
-        words = reader.words_of(run, rows["tokens"].tolist())
+        words = _words(reader, run, rows["tokens"].tolist())
         for step in wanted:
             mine = np.flatnonzero(rows["step"] == step)
             found[step] = FactsAtStep(
@@ -81,10 +83,36 @@ def facts_window(
                 tuple(rows["object"][mine]),
                 np.asarray(rows["gold_rank"][mine], dtype=np.int64),
                 np.ma.filled(np.ma.asarray(rows["gold_logp"][mine], dtype=np.float64), np.nan),
-                tuple(words[index] for index in mine),
+                tuple(words[mine[0] : mine[-1] + 1]) if len(mine) else (),
                 _stacked(rows["logps"][mine]),
             )
     return tuple(None if step is None else found.get(step) for step in at)
+
+
+def probe_window(
+    reader: Reader, run: str, steps: Sequence[int], task: str, layer: int, *, protocol: str = "paper"
+) -> tuple[ProbeAt | None, ...]:
+    """``probe_at`` at every one of some steps."""
+    shown = _shown(reader, task, run, steps, None, protocol)
+    if shown is None:
+        return (None,) * len(steps)
+    dataset, seed, at = shown
+    found: dict[int, ProbeAt] = {}
+    if wanted := sorted(step for step in set(at) if step is not None):
+        values = [run, task, protocol, wanted, dataset, seed, layer, wanted[0], wanted[-1]]
+        rows = reader.sql(LABELS, values).rows
+        for step in wanted:
+            found[step] = made(run, task, step, layer, [row[1:] for row in rows if row[0] == step])
+    return tuple(None if step is None else found[step] for step in at)
+
+
+def _words(reader: Reader, run: str, ids: list[list[int]]) -> list[tuple[str, ...]]:
+    """Rows of token ids as rows of tokens, each token looked up once."""
+    if not ids:
+        return []
+    unique, places = np.unique(np.array(ids, dtype=np.int64), return_inverse=True)
+    names = np.array(reader.words_of(run, [unique.tolist()])[0], dtype=object)
+    return list(map(tuple, names[places.reshape(len(ids), -1)].tolist()))
 
 
 def _stacked(rows: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
@@ -92,10 +120,10 @@ def _stacked(rows: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
 
 
 def _shown(
-    reader: Reader, task: str, run: str, steps: Sequence[int], relation: str | None
+    reader: Reader, task: str, run: str, steps: Sequence[int], relation: str | None, protocol: str | None
 ) -> tuple[str, int, list[int | None]] | None:
     """The dataset and seed that stand for a task, and the evaluated step that stands in for each step."""
-    rows = reader.sql(_EVALUATED, [task, run, relation]).rows
+    rows = reader.sql(_EVALUATED, [task, run, relation, protocol]).rows
     if not rows:
         return None
     dataset, seed = rows[0][:2]

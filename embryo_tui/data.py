@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 #: Bytes of answers that are kept.
 BUDGET = 96 * 2**20
+#: So many items of a long answer are weighed.
+SAMPLE = 50
 #: Seconds between two looks at the file's time stamp.
 POLL = 0.5
 #: Seconds for which one connection is used before others get their turn.
@@ -30,7 +32,7 @@ TURN = 0.25
 #: Seconds after which an answer is announced although others of the same wish are still asked.
 PAINT = 0.03
 #: Steps that are read ahead in one pass: a jump elsewhere waits for no more.
-WINDOW = 12
+WINDOW = 24
 #: Seconds until a store that could not be read is tried again.
 RETRY = 1.0
 #: Seconds to wait for a lock before saying so.
@@ -265,6 +267,9 @@ def weight(answer: object) -> int:
         return int(answer.nbytes) + 112
     if isinstance(answer, str):
         return 49 + len(answer)
+    if isinstance(answer, (tuple, list)) and len(answer) > SAMPLE:
+        # Long ones hold one kind of thing: looking at every string would cost more than asking for them.
+        return 56 + len(answer) * sum(8 + weight(item) for item in answer[:SAMPLE]) // SAMPLE
     if isinstance(answer, (tuple, list)):
         return 56 + sum(8 + weight(item) for item in answer)
     if is_dataclass(answer):

@@ -172,7 +172,9 @@ def probe_layers(metric: str, protocol: str, task: str) -> Question[tuple[ProbeC
 def probe_at(run: str, task: str, step: int, layer: int, protocol: str) -> Question[ProbeAt | None]:
     """Labels and mistakes of one probe at one step."""
     options = (("protocol", protocol),)
-    return Question("probe_at", (run, task, step, layer), options, "embryo_store.probe_answers")
+    return Question(
+        "probe_at", (run, step, task, layer), options, "embryo_store.probe_answers", "probe_window"
+    )
 
 
 def scores() -> Question[tuple[Curve, ...]]:

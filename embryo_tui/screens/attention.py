@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from embryo_store.query import HeadStatistic
 
 #: Steps about the cursor whose maps are fetched before they are asked for.
-BEHIND, AHEAD = 10, 10
+BEHIND, AHEAD = 24, 24
 #: Seconds for which the cursor rests before the small maps follow it over a slow line.
 REST = 0.25
 NO_MAP = np.zeros((0, 0), dtype=np.float32)
@@ -43,6 +43,8 @@ class Attention(View):
     _at: AttentionBytes | None = None
     _statistic: HeadStatistic | None = None
     _resting: Timer | None = None
+    _high = 1.0
+    _span = 0.2
 
     def compose(self) -> ComposeResult:
         """Four panels."""
@@ -113,7 +115,9 @@ class Attention(View):
         index = position(statistic.step, look.step)
         shares = statistic.metric in names.SHARES
         # Colours reach to the largest value of all steps, so that one colour means one value at every step.
-        high = value_axis(statistic.value, unit_interval=True).high
+        if self.changed("high", (statistic,)):
+            self._high = value_axis(statistic.value, unit_interval=True).high
+        high = self._high
         shown = None if index is None else int(statistic.step[index])
         grid.entitle(
             f"{statistic.metric} of every head",
@@ -122,8 +126,10 @@ class Attention(View):
         values = np.full(statistic.value.shape[1:], np.nan) if index is None else statistic.value[index]
         start = None if look.mark is None else position(statistic.step, look.mark)
         if look.difference and start is not None:
-            changes = np.abs(statistic.value - statistic.value[start])
-            span = max(0.2, float(changes[np.isfinite(changes)].max(initial=0.0)))
+            if self.changed("span", (statistic,), start):
+                changes = np.abs(statistic.value - statistic.value[start])
+                self._span = max(0.2, float(changes[np.isfinite(changes)].max(initial=0.0)))
+            span = self._span
             grid.fill(values - statistic.value[start], (look.layer, look.head), (-span, span), signed=True)
         else:
             grid.fill(values, (look.layer, look.head), (0.0, high))

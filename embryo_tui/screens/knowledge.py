@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 METRIC = "p1"
 #: Steps about the cursor whose facts are fetched before they are asked for.
-BEHIND, AHEAD = 10, 10
+BEHIND, AHEAD = 24, 24
 
 
 class Knowledge(View):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from embryo_store.query import Coverage, Curve
 
 #: Steps about the cursor whose labels are fetched before they are asked for.
-BEHIND, AHEAD = 10, 10
+BEHIND, AHEAD = 24, 24
 MLM = "held-out MLM"
 
 

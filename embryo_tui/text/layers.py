@@ -47,7 +47,7 @@ def probes(reader: Reader, card: RunCard, step: int, width: int) -> str:
         best = max(here, key=lambda layer: here[layer])
         top = next(curve for curve in curves if curve.layer == best)
         lines.append(Line(f"{TASKS.get(task, task)}, layer {best}", top.step, top.value))
-        found = probe_at(reader, card.run, task, step, best)
+        found = probe_at(reader, card.run, step, task, best)
         if found is not None and found.label:
             wrong: dict[str, str] = {}
             for mistake in found.mistakes:

@@ -212,13 +212,15 @@ def test_weights_count_arrays_inside_records() -> None:
     assert weight((np.zeros(1000), "x" * 500)) > 8500
 
 
-@pytest.mark.parametrize("method", ["facts", "attention"])
+@pytest.mark.parametrize("method", ["facts", "attention", "probes"])
 def test_steps_read_together_answer_as_each_alone(world: Any, store: Path, method: str) -> None:
     import embryo_store
 
     def made(step: int) -> Question[Any]:
         if method == "facts":
             return q.facts_at("albert-demo", step, "P36")
+        if method == "probes":
+            return q.probe_at("albert-demo", "probe-pos", step, 2, "paper")
         return q.attention_at("albert-demo", step, 1)
 
     steps = [-5, 0, 3, 400, 400, 5000]
