@@ -249,3 +249,18 @@ def test_what_may_come_next_is_read_in_few_passes(store: Path, monkeypatch: pyte
         heard.wait(lambda: not asked.waiting)
         assert passes == [6]
         assert all(asked.find(question).value.step == question.arguments[1] for question in ahead)
+
+
+def test_a_compacted_store_is_read_anew_and_answers_as_before(store: Path) -> None:
+    import embryo_store
+
+    with desk(store) as (asked, heard):
+        question = q.facts_at("albert-demo", 400, "P36")
+        asked.want([question])
+        heard.wait(lambda: not asked.waiting)
+        before = asked.find(question).value
+        embryo_store.compact(store)
+        heard.wait(lambda: any(notice.kind == "replaced" for notice in heard.notices))
+        heard.wait(lambda: (found := asked.find(question)) is not None and found.fresh)
+        np.testing.assert_array_equal(asked.find(question).value.gold_rank, before.gold_rank)
+        assert not heard.faults
