@@ -30,12 +30,12 @@ from transformers import (
 )
 
 from evaluators.checkpoints import CheckpointStore
+from evaluators.compute import look
 from evaluators.corpora.base import WordCorpus
 from evaluators.corpora.conllu import read_conllu
 from evaluators.corpora.sentences import built_in
 from evaluators.hardware import resolve_dtype
 from evaluators.loading import Resident
-from evaluators.tasks.base import Pass
 from evaluators.tasks.mask_predict import MaskPredict
 from evaluators.vocabulary import load_vocabulary
 
@@ -137,8 +137,7 @@ def ours(folder: Path, words: WordCorpus) -> tuple[Callable[[], list[bool]], int
     def work() -> list[bool]:
         collector = prepared.start()
         for index, batch in enumerate(prepared.stream.batches):
-            out = resident.body(torch.from_numpy(batch.ids), attentions=False)
-            collector.see(index, batch, Pass(out.last_hidden_state, (), resident.head()))
+            collector.see(index, batch, look(resident, prepared.stream, index))
         return list(collector.findings()["paper"].payloads[0].correct)
 
     return work, prepared.stream.pieces

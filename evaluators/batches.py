@@ -30,12 +30,15 @@ class Stream:
 
     ``attentions``: the pass yields attention maps. That is part of a stream, not of a request, for it changes
     the order of additions and with it the last bits. ``layers``: the pass yields the states of every layer.
+    ``places``: by batch rows (ascending) and columns of the pieces whose last states are read, where that is
+    not all of them: the pass yields these alone.
     """
 
     key: tuple[str, ...]
     batches: tuple[Batch, ...]
     attentions: bool = False
     layers: bool = False
+    places: tuple[tuple[Ints, Ints], ...] = ()
 
     @property
     def pieces(self) -> int:

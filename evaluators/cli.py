@@ -143,7 +143,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         help="probes: targets of each task and split; 0 is all (20000)",
     )
     parser.add_argument(
-        "--dtype", choices=("fp32", "bf16", "auto"), help="auto: bf16 where the processor has AMX"
+        "--dtype", choices=("fp32", "bf16", "auto"), help="auto: bf16 where the processor has it"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of PyTorch (by the model's width)")
 

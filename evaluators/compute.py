@@ -12,7 +12,7 @@ from datetime import datetime
 
 import torch
 
-from evaluators.batches import Batch
+from evaluators.batches import Stream
 from evaluators.checkpoints import SavedStep
 from evaluators.errors import CheckpointError
 from evaluators.families import longest_input
@@ -129,7 +129,7 @@ class Computer:
         stream = sharing[0].stream
         collectors = [prepared.start() for prepared in sharing]
         for index, batch in enumerate(stream.batches[:most]):
-            seen = self._look(batch, attentions=stream.attentions, layers=stream.layers)
+            seen = look(self._resident, stream, index)
             if stream.attentions and not (seen.attentions and seen.attentions[0] is not None):
                 raise CheckpointError(
                     "The model gives no attention maps back, though they were asked for: this version of "
@@ -141,23 +141,30 @@ class Computer:
 
     def _follow(self, saved: SavedStep, collector: Collector) -> None:
         """What a task wants the checkpoint itself to read, after its generator's pass."""
-        for index, batch in enumerate(collector.follow()):
+        batches = tuple(collector.follow())
+        if batches:
             self._resident.hold(saved)
-            collector.see_again(index, batch, self._look(batch))
+        for index, batch in enumerate(batches):
+            collector.see_again(index, batch, look(self._resident, Stream((), batches), index))
 
-    def _look(self, batch: Batch, *, attentions: bool = False, layers: bool = False) -> Pass:
-        out = self._resident.body(torch.from_numpy(batch.ids), attentions=attentions, layers=layers)
-        return Pass(
-            out.last_hidden_state,
-            out.attentions or (),
-            self._logits,
-            out.hidden_states or (),
-            lambda hidden: self._resident.detector()(hidden),
-        )
 
-    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The model's head, looked for when a task asks: not every model has one, nor every task needs it."""
-        return self._resident.head()(hidden)
+def look(resident: Resident, stream: Stream, index: int) -> Pass:
+    """What the loaded model makes of one batch. Heads are looked for when a task asks: not every model has
+    one, nor every task needs it.
+    """
+
+    def head(states: torch.Tensor) -> torch.Tensor:
+        return resident.head()(states)
+
+    def detect(states: torch.Tensor) -> torch.Tensor:
+        return resident.detector()(states)
+
+    ids = torch.from_numpy(stream.batches[index].ids)
+    if stream.places and not stream.attentions and not stream.layers:
+        row, column = (torch.from_numpy(part) for part in stream.places[index])
+        return Pass(resident.states(ids, row, column), (), head, detect=detect, chosen=True)
+    out = resident.body(ids, attentions=stream.attentions, layers=stream.layers)
+    return Pass(out.last_hidden_state, out.attentions or (), head, out.hidden_states or (), detect)
 
 
 def take_gpu(place: int) -> None:

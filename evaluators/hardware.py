@@ -12,10 +12,10 @@ Dtype = Literal["fp32", "bf16"]
 
 
 def resolve_dtype(choice: DtypeChoice) -> Dtype:
-    """``auto`` is bf16 where the processor multiplies it in hardware (AMX), fp32 elsewhere."""
+    """``auto`` is bf16 where the processor multiplies it in hardware (AMX, AVX-512 BF16), else fp32."""
     if choice != "auto":
         return choice
-    return "bf16" if "amx_bf16" in _processor_flags() else "fp32"
+    return "bf16" if _processor_flags() & {"amx_bf16", "avx512_bf16"} else "fp32"
 
 
 def _processor_flags() -> frozenset[str]:

@@ -21,6 +21,7 @@ from transformers.activations import NewGELUActivation
 
 from evaluators.checkpoints import ModelFile, SavedStep
 from evaluators.checkpoints.base import CONFIG_FILE
+from evaluators.encoder import Encoder, make_encoder
 from evaluators.errors import CheckpointError
 from evaluators.families import DETECTOR, DETECTOR_MARK, Family, canonical, family_of
 from evaluators.hardware import Dtype
@@ -42,6 +43,7 @@ class _Held:
     model: Any
     names: frozenset[str]
     weights_hash: str
+    encoder: Encoder | None = None
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Resident:
             torch.set_num_threads(self.threads or _suitable_threads(kept.model))
             self._kept[saved.config_hash] = kept
         kept.weights_hash = saved.weights_hash
+        kept.encoder = None
         self._held = kept
 
     @property
@@ -99,6 +102,18 @@ class Resident:
             return model.base_model(
                 input_ids=ids.to(self.device), output_attentions=attentions, output_hidden_states=layers
             )
+
+    def states(self, ids: torch.Tensor, row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
+        """The last layer's states (n, width) of the pieces at (``row``, ``column``) of ``ids``, as ``body``
+        gives them, and no others: the shortest way there.
+        """
+        held = self._held
+        if held is not None and held.encoder is None:
+            held.encoder = make_encoder(self._model, self.dtype)
+        if held is not None and held.encoder is not None:
+            return held.encoder.states(ids, row, column)
+        found: torch.Tensor = self.body(ids, attentions=False).last_hidden_state[row, column]
+        return found
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor]:
         """The head over the vocabulary, in fp32.

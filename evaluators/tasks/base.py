@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from embryo_store.records import Dataset, Json, Metric, Payload
-from evaluators.batches import Batch, Stream
+from evaluators.batches import Batch, Ints, Stream
 from evaluators.checkpoints import SavedStep
 from evaluators.checkpoints.base import Needs
 from evaluators.corpora.base import Corpus
@@ -45,6 +45,7 @@ class Pass:
     length) a layer, empty where the stream has none. ``head``: hidden states (n, width) → logits over the
     vocabulary (n, vocabulary) in fp32. ``layers``: the states of every layer, embeddings first; empty where
     the stream has none. ``detect``: hidden states (n, width) → logits (n,) of a piece having been replaced.
+    ``chosen``: ``hidden`` is (n, width), the states of the stream's places and no others.
     """
 
     hidden: torch.Tensor
@@ -52,6 +53,11 @@ class Pass:
     head: Callable[[torch.Tensor], torch.Tensor]
     layers: Sequence[torch.Tensor] = ()
     detect: Callable[[torch.Tensor], torch.Tensor] | None = None
+    chosen: bool = False
+
+    def at(self, row: Ints, column: Ints) -> torch.Tensor:
+        """The last layer's states (n, width) of the stream's places, which these are, or of any pieces."""
+        return self.hidden if self.chosen else self.hidden[row, column]
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,10 @@ class Lama(ModelTask):
                 f"{corpus.uri}: no fact has an object that is one piece of this vocabulary."
             )
         key = ("facts", corpus.data_hash, vocabulary.digest, str(limit))
-        return _PreparedLama(corpus, clozes, Stream(key, by_length(clozes.rows)))
+        batches = by_length(clozes.rows)
+        # Facts whose every piece is echoed need the whole pass.
+        places = () if clozes.echo else tuple((np.arange(len(b.item)), clozes.place[b.item]) for b in batches)
+        return _PreparedLama(corpus, clozes, Stream(key, batches, places=places))
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class _Answers(Collector):
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         clozes, items = self._prepared.clozes, batch.item
         place, gold, row = clozes.place[items], clozes.gold[items], np.arange(len(items))
-        logps = seen.head(seen.hidden[row, place]).log_softmax(-1).cpu()
+        logps = seen.head(seen.at(row, place)).log_softmax(-1).cpu()
         self._rank[items] = ranks(logps, gold)
         self._logp[items] = logps[row, gold].numpy()
         self._tokens[items], self._logps[items] = best(logps, TOP)
@@ -123,8 +126,7 @@ class _Answers(Collector):
             self._see_common(logps, clozes.common, items)
         for number, item in enumerate(items):
             if int(item) in clozes.echo:
-                columns = np.arange(batch.ids.shape[1])
-                answer = argmax(seen.head, seen.hidden, np.full(len(columns), number), columns)
+                answer = argmax(seen.head, seen.hidden[number])
                 self._echo[int(item)] = [int(token) for token in answer[1:-1]]
 
     def _see_common(self, logps: torch.Tensor, common: Ints, items: Ints) -> None:

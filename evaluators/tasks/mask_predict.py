@@ -49,5 +49,6 @@ class MaskPredict(ModelTask):
             row = np.repeat(np.arange(len(mine)), [len(gap) for gap, _, _ in mine])
             asked.append(Asked(row, column, gold, owner))
         key = ("word-masks", words.data_hash, vocabulary.digest, str(limit))
+        places = tuple((one.row, one.column) for one in asked)
         baseline = majority(pieced.answers, pieced.judged)
-        return WordTask(words, pieced, Stream(key, batches), tuple(asked), (baseline,))
+        return WordTask(words, pieced, Stream(key, batches, places=places), tuple(asked), (baseline,))

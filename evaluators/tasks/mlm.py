@@ -65,7 +65,8 @@ class Mlm(ModelTask):
             originals = np.stack([pieced.sentences[item].ids for item in batch.item])
             asked.append((row, column, originals[row, column]))
         key = (f"masks-{self.rate}-{self.seed}", words.data_hash, vocabulary.digest, str(limit))
-        return PreparedMlm(words, pieced, Stream(key, batches), tuple(asked))
+        places = tuple((row, column) for row, column, _ in asked)
+        return PreparedMlm(words, pieced, Stream(key, batches, places=places), tuple(asked))
 
 
 def draw(pieces: int, rate: float, seed: int, sentence: int) -> Ints:
@@ -107,7 +108,7 @@ class _Loss(Collector):
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         row, column, gold = self._prepared.asked[index]
         start = 0
-        for part in seen.hidden[row, column].split(HEAD_ROWS):
+        for part in seen.at(row, column).split(HEAD_ROWS):
             logps = seen.head(part).log_softmax(-1).cpu().numpy()
             answer = gold[start : start + len(logps)]
             start += len(logps)

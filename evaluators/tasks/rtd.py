@@ -102,7 +102,7 @@ class _Detected(Collector):
             ]
         )
         ids, start = batch.ids.copy(), 0
-        for part in seen.hidden[row, column].split(HEAD_ROWS):
+        for part in seen.at(row, column).split(HEAD_ROWS):
             end = start + len(part)
             drawn = sample(seen.head(part).softmax(-1).double().cpu().numpy(), chance[start:end])
             ids[row[start:end], column[start:end]] = drawn

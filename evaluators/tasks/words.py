@@ -68,7 +68,7 @@ class _Judge(Collector):
 
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         asked = self._prepared.asked[index]
-        best = argmax(seen.head, seen.hidden, asked.row, asked.column)
+        best = argmax(seen.head, seen.at(asked.row, asked.column))
         all_right(best == asked.gold, asked.owner, self._correct)
 
     def findings(self) -> Mapping[str, Finding]:
@@ -95,11 +95,9 @@ def pieced_words(corpus: Corpus, vocabulary: Vocabulary, limit: int) -> tuple[Wo
     return corpus, pieced
 
 
-def argmax(
-    head: Callable[[torch.Tensor], torch.Tensor], hidden: torch.Tensor, row: Ints, column: Ints
-) -> Ints:
-    """The likeliest token at every (row, column)."""
-    parts = [head(part).argmax(-1).cpu().numpy() for part in hidden[row, column].split(HEAD_ROWS)]
+def argmax(head: Callable[[torch.Tensor], torch.Tensor], states: torch.Tensor) -> Ints:
+    """The likeliest token for every one of ``states`` (n, width)."""
+    parts = [head(part).argmax(-1).cpu().numpy() for part in states.split(HEAD_ROWS)]
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 

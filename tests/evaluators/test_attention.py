@@ -10,10 +10,10 @@ from transformers import AutoModelForPreTraining, AutoTokenizer
 
 from embryo_store.records import AttentionMaps
 from evaluators.checkpoints import CheckpointStore
+from evaluators.compute import look
 from evaluators.corpora.sentences import built_in, read_sentences
 from evaluators.loading import Resident
 from evaluators.tasks.attention import Attention
-from evaluators.tasks.base import Pass
 from evaluators.vocabulary import load_vocabulary
 
 
@@ -33,8 +33,7 @@ def test_maps_are_those_of_the_model_cropped_and_averaged(little: ModuleType, tm
     prepared = Attention(size=8, singles=2).prepare(corpus, load_vocabulary(saved), 64)
     collector = prepared.start()
     for index, batch in enumerate(prepared.stream.batches):
-        out = resident.body(torch.from_numpy(batch.ids), attentions=True)
-        collector.see(index, batch, Pass(out.last_hidden_state, out.attentions, resident.head()))
+        collector.see(index, batch, look(resident, prepared.stream, index))
     finding = collector.findings()["paper"]
 
     model = AutoModelForPreTraining.from_pretrained(step, attn_implementation="eager").eval()

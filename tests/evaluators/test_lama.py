@@ -13,10 +13,11 @@ from transformers import AutoModelForPreTraining, AutoTokenizer
 
 from embryo_store.records import LamaAnswers
 from evaluators.checkpoints import CheckpointStore
+from evaluators.compute import look
 from evaluators.corpora.lama import read_lama
 from evaluators.errors import InputError
 from evaluators.loading import Resident
-from evaluators.tasks.base import Finding, Pass
+from evaluators.tasks.base import Finding
 from evaluators.tasks.lama import Lama, best, precisions, ranks
 from evaluators.vocabulary import load_vocabulary
 
@@ -41,8 +42,7 @@ def find(step: Path, folder: Path, limit: int = 64) -> dict[str, Finding]:
     prepared = Lama().prepare(read_lama(folder, "facts"), load_vocabulary(saved), limit)
     collector = prepared.start()
     for index, batch in enumerate(prepared.stream.batches):
-        out = resident.body(torch.from_numpy(batch.ids), attentions=False)
-        collector.see(index, batch, Pass(out.last_hidden_state, (), resident.head()))
+        collector.see(index, batch, look(resident, prepared.stream, index))
     return dict(collector.findings())
 
 

@@ -6,21 +6,25 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForPreTraining, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from embryo_store.records import Outcomes
 from evaluators.batches import by_length
 from evaluators.checkpoints import CheckpointStore
+from evaluators.compute import look
 from evaluators.corpora.base import WordCorpus
 from evaluators.corpora.conllu import read_conllu
 from evaluators.loading import Resident
-from evaluators.tasks.base import Finding, ModelTask, Pass
+from evaluators.tasks.base import Finding, ModelTask
 from evaluators.tasks.mask_predict import MaskPredict
 from evaluators.tasks.mlm import Mlm, draw
 from evaluators.tasks.reconstruct import Reconstruct
 from evaluators.vocabulary import load_vocabulary
+
+FAMILIES = ("albert", "bert", "electra", "roberta", "distilbert", "modernbert")
 
 
 def find(folder: Path, task: ModelTask, corpus: WordCorpus, limit: int = 64) -> Finding:
@@ -32,8 +36,7 @@ def find(folder: Path, task: ModelTask, corpus: WordCorpus, limit: int = 64) -> 
     prepared = task.prepare(corpus, load_vocabulary(saved), limit)
     collector = prepared.start()
     for index, batch in enumerate(prepared.stream.batches):
-        out = resident.body(torch.from_numpy(batch.ids), attentions=False)
-        collector.see(index, batch, Pass(out.last_hidden_state, (), resident.head()))
+        collector.see(index, batch, look(resident, prepared.stream, index))
     return collector.findings()["paper"]
 
 
@@ -47,7 +50,8 @@ class Reference:
     """The authors' way: one sentence at a time, the whole model, one word at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self.model = AutoModelForPreTraining.from_pretrained(folder).eval()
+        named = AutoConfig.from_pretrained(folder).architectures[0]
+        self.model = getattr(transformers, named).from_pretrained(folder).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def ids(self, words: tuple[str, ...]) -> tuple[list[int], list[list[int]]]:
@@ -60,7 +64,8 @@ class Reference:
 
     def logits(self, ids: list[int]) -> torch.Tensor:
         with torch.no_grad():
-            return self.model(input_ids=torch.tensor([ids])).prediction_logits[0]
+            out = self.model(input_ids=torch.tensor([ids]))
+        return out.prediction_logits[0] if "prediction_logits" in out else out.logits[0]
 
     def reconstruct(self, corpus: WordCorpus) -> list[bool]:
         right = []
@@ -81,7 +86,7 @@ class Reference:
         return right
 
 
-@pytest.fixture(scope="module", params=["albert", "albert taught", "bert", "bert taught"])
+@pytest.fixture(scope="module", params=[f"{family}{how}" for family in FAMILIES for how in ("", " taught")])
 def checkpoint(
     request: pytest.FixtureRequest, little: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

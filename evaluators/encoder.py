@@ -1,0 +1,185 @@
+"""The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states of chosen pieces alone.
+
+Masked prediction reads the last layer at the masked pieces and nothing else: the last layer needs keys and
+values of all pieces, and all the rest of the chosen ones. In bf16, products run in oneDNN with packed weights
+and the activation fused; additions to the residual stream and layer norms stay in fp32. The embeddings are
+those of the loaded transformers model, whose weights are taken over once a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from evaluators.hardware import Dtype
+
+Linear = Callable[[torch.Tensor], torch.Tensor]
+
+#: config.json's activation → (what oneDNN calls it, which form of it).
+_ACTIVATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "gelu_pytorch_tanh": ("gelu", "tanh")}
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One layer after Vaswani et al. 2017, norms last. ``both``: keys and values at once."""
+
+    query: Linear
+    both: Linear
+    all_three: Linear
+    out: Linear
+    norm: Linear
+    up: Linear
+    down: Linear
+    last_norm: Linear
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A loaded encoder. ``heads``: attention heads of a layer; ``layers`` may repeat one (ALBERT)."""
+
+    embed: Callable[[torch.Tensor], torch.Tensor]
+    layers: Sequence[_Layer]
+    heads: int
+    dtype: torch.dtype
+
+    def states(self, ids: torch.Tensor, row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
+        """The last layer's states (n, width), in fp32, of the pieces at (``row``, ``column``) of ``ids``.
+
+        ``ids`` (rows, length) are of one length, without padding; ``row`` ascends.
+        """
+        rows, length = ids.shape
+        with torch.inference_mode():
+            state = self.embed(ids).flatten(0, 1)
+            for layer in self.layers[:-1]:
+                mixed = self._mix(layer.all_three(state.to(self.dtype)), rows, length)
+                state = _finish(layer, state, mixed, self.dtype)
+            return self._last(state, rows, length, row, column)
+
+    def _mix(self, three: torch.Tensor, rows: int, length: int) -> torch.Tensor:
+        """Attention of every piece to its row; (pieces, 3 · width) to (pieces, width)."""
+        query, key, value = three.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return mixed.transpose(1, 2).reshape(rows * length, -1)
+
+    def _last(
+        self, state: torch.Tensor, rows: int, length: int, row: torch.Tensor, column: torch.Tensor
+    ) -> torch.Tensor:
+        layer = self.layers[-1]
+        both = layer.both(state.to(self.dtype)).view(rows, length, 2, self.heads, -1)
+        key, value = both.permute(2, 0, 3, 1, 4).unbind(0)
+        # One query a row is the rule: a word of several pieces asks once for each of its places.
+        asked = row * length + column
+        mine = state[asked]
+        place = torch.arange(len(row)) - torch.searchsorted(row, row)
+        width = int(place.max()) + 1
+        query = layer.query(mine.to(self.dtype)).view(len(row), self.heads, -1)
+        padded = query.new_zeros(rows, width, *query.shape[1:])
+        padded[row, place] = query
+        mixed = functional.scaled_dot_product_attention(padded.transpose(1, 2), key, value)
+        return _finish(layer, mine, mixed.transpose(1, 2)[row, place].flatten(1), self.dtype).float()
+
+
+def _finish(layer: _Layer, state: torch.Tensor, mixed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    state = layer.norm(state + layer.out(mixed))
+    return layer.last_norm(state + layer.down(layer.up(state.to(dtype))))
+
+
+def make_encoder(model: Any, dtype: Dtype) -> Encoder | None:
+    """Takes over a transformers model; None where it is of another build, or not on a CPU."""
+    config, base = model.config, model.base_model
+    kind = config.model_type
+    activation = _ACTIVATIONS.get(str(getattr(config, "hidden_act", getattr(config, "activation", ""))))
+    if kind not in _PARTS or activation is None or next(model.parameters()).device.type != "cpu":
+        return None
+    number = torch.bfloat16 if dtype == "bf16" else torch.float32
+    made: dict[int, _Layer] = {}
+    layers = []
+    for module in _PARTS[kind][0](base):
+        if id(module) not in made:
+            made[id(module)] = _layer(_PARTS[kind][1](module), number, activation)
+        layers.append(made[id(module)])
+    heads = getattr(config, "num_attention_heads", None) or config.n_heads
+    return Encoder(_embedding(base), layers, heads, number)
+
+
+def _embedding(base: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Embeddings as wide as the layers: ELECTRA and ALBERT project theirs, in places of their own."""
+    encoder = getattr(base, "encoder", None)
+    project = getattr(base, "embeddings_project", getattr(encoder, "embedding_hidden_mapping_in", None))
+
+    def embed(ids: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = base.embeddings(input_ids=ids)
+        return project(found) if project is not None else found
+
+    return embed
+
+
+def _albert_layers(base: Any) -> list[Any]:
+    groups = base.encoder.albert_layer_groups
+    count = base.config.num_hidden_layers
+    return [layer for number in range(count) for layer in groups[number * len(groups) // count].albert_layers]
+
+
+def _albert_parts(layer: Any) -> tuple[Any, ...]:
+    mine = layer.attention
+    return (
+        *(mine.query, mine.key, mine.value, mine.dense, mine.LayerNorm),
+        *(layer.ffn, layer.ffn_output, layer.full_layer_layer_norm),
+    )
+
+
+def _bert_parts(layer: Any) -> tuple[Any, ...]:
+    mine, out = layer.attention.self, layer.attention.output
+    return (
+        *(mine.query, mine.key, mine.value, out.dense, out.LayerNorm),
+        *(layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm),
+    )
+
+
+def _distilbert_parts(layer: Any) -> tuple[Any, ...]:
+    mine = layer.attention
+    return (
+        *(mine.q_lin, mine.k_lin, mine.v_lin, mine.out_lin, layer.sa_layer_norm),
+        *(layer.ffn.lin1, layer.ffn.lin2, layer.output_layer_norm),
+    )
+
+
+#: Family → its layers in order, and a layer's query, key, value, out, norm, up, down and last norm.
+_PARTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, ...]]]] = {
+    "albert": (_albert_layers, _albert_parts),
+    "bert": (lambda base: base.encoder.layer, _bert_parts),
+    "electra": (lambda base: base.encoder.layer, _bert_parts),
+    "roberta": (lambda base: base.encoder.layer, _bert_parts),
+    "distilbert": (lambda base: base.transformer.layer, _distilbert_parts),
+}
+
+
+def _layer(parts: tuple[Any, ...], dtype: torch.dtype, activation: tuple[str, str]) -> _Layer:
+    query, key, value, out, norm, up, down, last_norm = parts
+    return _Layer(
+        query=_linear((query,), dtype),
+        both=_linear((key, value), dtype),
+        all_three=_linear((query, key, value), dtype),
+        out=_linear((out,), dtype),
+        norm=norm,
+        up=_linear((up,), dtype, activation),
+        down=_linear((down,), dtype),
+        last_norm=last_norm,
+    )
+
+
+def _linear(parts: Sequence[Any], dtype: torch.dtype, activation: tuple[str, str] | None = None) -> Linear:
+    """Linear maps side by side as one, with the activation that follows, through oneDNN where it is there."""
+    weight = torch.cat([part.weight for part in parts]).to(dtype)
+    bias = torch.cat([part.bias for part in parts]).to(dtype)
+    if dtype == torch.bfloat16 and torch.backends.mkldnn.is_available():
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+        name, form = activation or ("none", "")
+        return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, bias, name, [], form)
+    if activation is None:
+        return lambda rows: functional.linear(rows, weight, bias)
+    return lambda rows: functional.gelu(functional.linear(rows, weight, bias), approximate=activation[1])
