@@ -35,7 +35,12 @@ class Computer:
         """Finds the device."""
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.host = platform.node()
-        self._resident = Resident(self.device, self.setup.dtype, self.setup.threads)
+        self._resident = Resident(
+            self.device,
+            self.setup.dtype,
+            self.setup.threads,
+            self.setup.most_threads,
+        )
 
     def answer(self, unit: Unit) -> Iterator[Doing | Answer]:
         """What came of a unit's asks, one after another; those that read the same share a pass."""

@@ -53,6 +53,7 @@ class Resident:
     device: str
     dtype: Dtype
     threads: int | None = None
+    most_threads: int | None = None
     _kept: dict[str, _Held] = field(default_factory=dict)
     _held: _Held | None = None
     _family: Family | None = None
@@ -80,7 +81,7 @@ class Resident:
             while len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
             kept = _Held(_build(saved, self._family, state, self.device), frozenset(state), "")
-            torch.set_num_threads(self.threads or _suitable_threads(kept.model))
+            torch.set_num_threads(self.threads or self._suitable_threads(kept.model))
             self._kept[saved.config_hash] = kept
         kept.weights_hash = saved.weights_hash
         kept.encoder = None
@@ -162,15 +163,18 @@ class Resident:
 
         return logits
 
+    def _suitable_threads(self, model: Any) -> int:
+        return (
+            (self.most_threads or _MOST_THREADS)
+            if getattr(model.config, "hidden_size", _WIDE) >= _WIDE
+            else 1
+        )
+
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         cast: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if self.dtype == "bf16":
             cast = torch.autocast(self.device, dtype=torch.bfloat16)
         return cast
-
-
-def _suitable_threads(model: Any) -> int:
-    return _MOST_THREADS if getattr(model.config, "hidden_size", _WIDE) >= _WIDE else 1
 
 
 def read_weights(saved: SavedStep, family: Family) -> dict[str, torch.Tensor]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -94,10 +95,13 @@ def _workers(settings: Settings, setup: Setup) -> Workers:
     if settings.ray is not None:
         from evaluators.run_ray import Cluster
 
-        return Cluster(setup, settings.ray)
+        return Cluster(replace(setup, most_threads=settings.threads or 1), settings.ray)
     from evaluators.run_local import Here, Processes
 
-    return Here(setup) if settings.jobs == 1 else Processes(setup, settings.jobs)
+    if settings.jobs == 1:
+        return Here(setup)
+    share = max((os.cpu_count() or 1) // settings.jobs, 1)
+    return Processes(replace(setup, most_threads=share), settings.jobs)
 
 
 def prepare(settings: Settings) -> Prepared:

@@ -28,12 +28,15 @@ Corpora = Mapping[CorpusName, Corpus]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker is made with. ``folder``: where relative paths begin; ``threads`` of each worker."""
+    """What a worker is made with. ``folder``: where relative paths begin; ``threads`` of each worker:
+    None lets the model's width decide, up to ``most_threads``.
+    """
 
     corpora: Corpora
     dtype: Dtype
     threads: int | None
     folder: Path
+    most_threads: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -27,11 +28,17 @@ def watch(settings: Settings, claims: Claims, out: Console) -> int:
     failed: dict[Key, str] = {}
     has_begun = False
     said = ""
+    seen: Mapping[str, Sequence[int]] = {}
     while True:
         began = time.monotonic()
         source = source_of(settings)
-        why = _why_wait(source, settings)
+        steps, why = _saved(source, settings)
+        if not why and steps == seen:
+            # Nothing new was saved: corpora and digests need not be looked at again.
+            time.sleep(EVERY)
+            continue
         if not why:
+            seen = steps
             prepared = prepare(settings)
             if not has_begun:
                 has_begun = True
@@ -39,6 +46,7 @@ def watch(settings: Settings, claims: Claims, out: Console) -> int:
             todo = tuple(job for job in prepared.plan.todo if not _failed_before(job, failed))
             if todo:
                 _execute(prepared, todo, settings, claims, out, failed)
+                seen = {}
                 continue
             unfinished = _unfinished(source, settings)
             if not unfinished:
@@ -51,15 +59,16 @@ def watch(settings: Settings, claims: Claims, out: Console) -> int:
         time.sleep(max(EVERY - (time.monotonic() - began), 0.5))
 
 
-def _why_wait(source: CheckpointSource, settings: Settings) -> str:
-    """Why there is nothing to plan yet; empty where there is a checkpoint to evaluate."""
+def _saved(source: CheckpointSource, settings: Settings) -> tuple[Mapping[str, Sequence[int]], str]:
+    """The steps that each run has saved, and why there is nothing to plan yet (empty where there is)."""
     try:
         runs = pick(source.runs(), settings.runs, settings.checkpoints)
     except InputError as error:
-        return f"Waiting for a run (Ctrl-C ends): {error}"
-    if any(settings.steps.of(source.steps(run)) for run in runs):
-        return ""
-    return f"Waiting for the first checkpoint of {', '.join(runs)} (Ctrl-C ends)."
+        return {}, f"Waiting for a run (Ctrl-C ends): {error}"
+    steps = {run: source.steps(run) for run in runs}
+    if any(settings.steps.of(saved) for saved in steps.values()):
+        return steps, ""
+    return steps, f"Waiting for the first checkpoint of {', '.join(runs)} (Ctrl-C ends)."
 
 
 def _execute(

@@ -6,6 +6,7 @@ Needs no model. A resumed training may have written a step twice: its last line 
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,13 +70,16 @@ def read_log(path: Path) -> dict[int, dict[str, float]]:
 
 
 def cut_log(lines: dict[int, dict[str, float]], saved: Sequence[int]) -> dict[int, LogSlice]:
-    """Gives every line to the first of the ``saved`` steps (ascending) at or after it."""
+    """Gives every line (ascending) to the first of the ``saved`` steps (ascending) at or after it."""
     slices = {}
-    after = -1
+    steps = list(lines)
+    first = 0
     for checkpoint in saved:
-        mine = {step: line for step, line in lines.items() if after < step <= checkpoint}
+        end = bisect_right(steps, checkpoint)
         rows = [
-            (step, metric, value) for step, line in mine.items() for metric, value in sorted(line.items())
+            (step, metric, value)
+            for step in steps[first:end]
+            for metric, value in sorted(lines[step].items())
         ]
         log = TrainLog(
             step=np.array([row[0] for row in rows], dtype=np.int64),
@@ -83,5 +87,5 @@ def cut_log(lines: dict[int, dict[str, float]], saved: Sequence[int]) -> dict[in
             value=np.array([row[2] for row in rows], dtype=np.float64),
         )
         slices[checkpoint] = LogSlice(log, canonical_digest([[s, m, repr(v)] for s, m, v in rows]))
-        after = checkpoint
+        first = end
     return slices
