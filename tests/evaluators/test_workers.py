@@ -96,11 +96,12 @@ def cluster() -> Iterator[str]:
 
 
 def ray_workers_of(command: int, forked: ModuleType) -> list[int]:
-    """The processes of a local Ray cluster that compute, or wait to."""
+    """The processes of our Ray cluster that compute, or wait to; its agents it cannot spare."""
     found = []
     for process in forked.descendants(command):
         with suppress(OSError):
-            if b"ray::" in Path(f"/proc/{process}/cmdline").read_bytes():
+            name = Path(f"/proc/{process}/cmdline").read_bytes()
+            if name.startswith((b"ray::_compute", b"ray::IDLE")):
                 found.append(process)
     return found
 
