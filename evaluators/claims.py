@@ -33,7 +33,7 @@ class Claims:
         """Opens the file and makes itself known; in a folder that takes no file, goes without."""
         with suppress(OSError):
             self._file = os.open(f"{self.store}.claims", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            fcntl.lockf(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _PRESENCE)
+            fcntl.lockf(self._file, fcntl.LOCK_SH, 1, _PRESENCE)
         return self
 
     def __exit__(self, *error: object) -> None:
