@@ -16,7 +16,19 @@ from typing import Any
 from tpu_train.errors import InputError, TrainError
 
 _SETTINGS = "embryo.toml"
-_KNOWN = ("recipe", "corpus", "out", "vocabulary", "seed", "steps", "threads", "state_every", "quiet")
+_KNOWN = (
+    "recipe",
+    "corpus",
+    "out",
+    "vocabulary",
+    "seed",
+    "steps",
+    "threads",
+    "device",
+    "replicas",
+    "state_every",
+    "quiet",
+)
 _EXAMPLES = """\
 examples:
   embryo-train --recipe albert-tiny --corpus text/ --out checkpoints/albert-tiny
@@ -109,13 +121,23 @@ def _train(arguments: Sequence[str]) -> int:
     parser = _parser(
         "embryo-train",
         "Pretrain a language model and keep its checkpoints; the same command resumes. "
-        "Other commands: text, explain, plan, batch (each has --help).",
+        "Other commands: text, explain, plan, batch, import-tf1 (each has --help).",
     )
     parser.add_argument("--recipe", help="a recipe's name, or a TOML file")
     parser.add_argument("--corpus", nargs="+", help="folders of text files, or files")
     parser.add_argument("--out", help="the run's folder, e.g. checkpoints/albert-tiny")
     parser.add_argument("--vocabulary", metavar="DIR", help="take the tokenizer of this folder, train none")
     parser.add_argument("--threads", type=int, help="default: all cores, or what the run began with")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "gpu", "tpu"),
+        help="what computes (default: cpu, or what the run began with)",
+    )
+    parser.add_argument(
+        "--replicas",
+        type=int,
+        help="how many CPUs (logical) or GPUs share a batch (default: 1 CPU, all GPUs)",
+    )
     parser.add_argument(
         "--state-every",
         type=float,
@@ -133,6 +155,9 @@ def _train(arguments: Sequence[str]) -> int:
     if options.threads is not None and options.threads < 1:
         raise InputError(f"--threads {options.threads}: expected 1 or more.")
 
+    if options.replicas is not None and options.replicas < 0:
+        raise InputError(f"--replicas {options.replicas}: expected 1 or more (0: all GPUs).")
+
     from tpu_train import recipe
     from tpu_train.progress import Display
     from tpu_train.train import STATE_EVERY, Request, train
@@ -148,6 +173,8 @@ def _train(arguments: Sequence[str]) -> int:
         Path(options.vocabulary) if options.vocabulary else None,
         options.threads,
         STATE_EVERY if options.state_every is None else options.state_every,
+        options.device,
+        options.replicas,
     )
     with Display(bool(options.quiet)) as display:
         train(request, display)
@@ -234,4 +261,33 @@ def _text(arguments: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS = {"train": _train, "text": _text, "explain": _explain, "plan": _plan, "batch": _batch}
+def _import(arguments: Sequence[str]) -> int:
+    parser = _parser(
+        "embryo-train import-tf1",
+        "TensorFlow 1 checkpoints of google-research's ALBERT, BERT or ELECTRA as the steps of a run.",
+    )
+    parser.add_argument("source", help="a folder of model.ckpt-N, or one checkpoint's prefix")
+    parser.add_argument("--out", required=True, help="the run's folder")
+    parser.add_argument(
+        "--vocabulary", metavar="DIR", help="vocab.txt, *.model or tokenizer.json (default: source)"
+    )
+    parser.add_argument("--config", metavar="FILE", help="the released *_config.json (default: the source's)")
+    options = parser.parse_args(arguments)
+
+    from tpu_train.import_tf1 import import_tf1
+
+    given = Path(options.vocabulary) if options.vocabulary else None
+    config = Path(options.config) if options.config else None
+    steps = import_tf1(Path(options.source), Path(options.out), given, config)
+    print(f"{options.out}: {len(steps)} steps, {steps[0]:,} to {steps[-1]:,}")
+    return 0
+
+
+_COMMANDS = {
+    "train": _train,
+    "text": _text,
+    "explain": _explain,
+    "plan": _plan,
+    "batch": _batch,
+    "import-tf1": _import,
+}

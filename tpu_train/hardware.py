@@ -49,14 +49,20 @@ def _without_chatter() -> Iterator[None]:
         os.close(kept)
 
 
-def prepare(threads: int) -> None:
+def prepare(threads: int, device: str = "cpu", replicas: int = 1) -> None:
     """Loads TensorFlow with ``threads`` threads and repeatable arithmetic.
+
+    Args:
+        threads: of the CPU.
+        device: accelerators are left out of sight for ``cpu``.
+        replicas: logical devices to make of the CPU.
 
     Raises:
         InputError: TensorFlow is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    if device == "cpu":
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
         with _without_chatter():
             import tensorflow as tf
@@ -66,6 +72,9 @@ def prepare(threads: int) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(threads)
             tf.config.experimental.enable_op_determinism()
             tf.get_logger().setLevel("ERROR")
+            if device == "cpu" and replicas > 1:
+                logical = [tf.config.LogicalDeviceConfiguration() for _ in range(replicas)]
+                tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
             tf.constant(0)
     except ModuleNotFoundError as error:
         raise InputError(

@@ -23,7 +23,7 @@ def replayed(run: Path, step: int) -> Iterator[str]:
         InputError: no run there, or a step outside of it.
     """
     about = runs.read(run)
-    if about is None:
+    if about is None or "recipe" not in about:
         raise InputError(f"{run} holds no run: expected {runs.RUN} there, as embryo-train writes it.")
     recipe = recipes.from_json(about["recipe"], str(run / runs.RUN))
     if not 0 <= step < recipe.training.steps:

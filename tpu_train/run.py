@@ -11,6 +11,7 @@ import platform
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,20 @@ from tpu_train.vocabulary import Vocabulary
 
 RUN = "run.json"
 STATE = "state"
+
+
+@dataclass(frozen=True)
+class Split:
+    """What shares a batch: a kind of device, how many of them (0: all there are), threads of the CPU."""
+
+    device: str
+    replicas: int
+    threads: int
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"{self.replicas or 'all'} × {self.device}, {self.threads} threads"
 
 
 def read(run: Path) -> dict[str, Any] | None:
@@ -90,7 +105,7 @@ def describe(
     vocabulary: Vocabulary,
     network: Network,
     dtype: str,
-    threads: int,
+    split: Split,
 ) -> dict[str, Any]:
     """The content of ``run.json``."""
     return {
@@ -105,7 +120,9 @@ def describe(
         "parameters": parameters(network.saved[0].weights),
         "seed": recipe.training.seed,
         "compute_dtype": dtype,
-        "threads": threads,
+        "threads": split.threads,
+        "device": split.device,
+        "replicas": split.replicas,
         "recipe": recipes.to_json(recipe),
         "corpus": {
             "digest": manifest.digest,
@@ -116,18 +133,23 @@ def describe(
             "unigram_entropy": tokens.unigram_entropy,
         },
         "vocabulary": {"digest": vocabulary.digest, "size": len(vocabulary.pieces)},
-        "versions": {
-            "python": platform.python_version(),
-            **{package: metadata.version(package) for package in _PACKAGES},
-        },
-        "git": _git_commit(),
+        "versions": versions(),
+        "git": git_commit(),
     }
 
 
 _PACKAGES = ("lm-embryology", "tensorflow", "numpy", "tokenizers", "safetensors")
 
 
-def _git_commit() -> str | None:
+def versions() -> dict[str, str]:
+    """Python's and the packages' that decide what a run becomes."""
+    return {
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in _PACKAGES},
+    }
+
+
+def git_commit() -> str | None:
     """The commit of this code, where it runs from a checkout."""
     try:
         shown = subprocess.run(

@@ -35,6 +35,7 @@ from tpu_train.prepare import Prepared
 from tpu_train.progress import Display
 from tpu_train.recipe import Recipe
 from tpu_train.results import finite
+from tpu_train.run import Split
 from tpu_train.schedule import learning_rate, saved_steps
 from tpu_train.signals import noted_signals
 from tpu_train.state import Progress
@@ -48,8 +49,8 @@ STATE_EVERY = 30.0
 class Request:
     """A training command. ``recipe`` and ``corpus`` may be left out where the run has begun.
 
-    Without ``threads``, a run keeps the number that it began with: sums are split by it, and repeat to the
-    last bit only under the same split.
+    Without ``threads`` and ``replicas``, a run keeps the numbers that it began with: sums are split by them,
+    and repeat to the last bit only under the same split.
     """
 
     out: Path
@@ -58,6 +59,8 @@ class Request:
     vocabulary: Path | None
     threads: int | None = None
     state_seconds: float = STATE_EVERY
+    device: str | None = None
+    replicas: int | None = None
 
 
 def train(request: Request, display: Display) -> None:
@@ -69,6 +72,8 @@ def train(request: Request, display: Display) -> None:
         InterruptedTrainingError: Ctrl-C or SIGTERM; the state was saved.
     """
     about = runs.read(request.out)
+    if about is not None and "recipe" not in about:
+        raise InputError(f"{request.out} was imported: there is nothing to go on from. Choose another --out.")
     if about is None and (request.recipe is None or not request.corpus):
         raise InputError(
             f"{request.out} holds no run yet: say --recipe and --corpus to begin one "
@@ -85,7 +90,7 @@ class _Begun:
     recipe: Recipe
     prepared: Prepared
     dtype: str
-    threads: int
+    split: Split
 
 
 def _begun(request: Request, display: Display) -> _Begun:
@@ -99,19 +104,26 @@ def _begun(request: Request, display: Display) -> _Begun:
             request.vocabulary, recipe.vocabulary, recipe.model.positions
         )
         runs.refuse_changes(request.out, about, request.recipe, digest, given.digest if given else None)
-        threads = request.threads or about["threads"]
-        if threads != about["threads"]:
+        before = Split(about.get("device", "cpu"), about.get("replicas", 1), about["threads"])
+        split = Split(
+            request.device or before.device,
+            before.replicas if request.replicas is None else request.replicas,
+            request.threads or before.threads,
+        )
+        if split != before:
             display.say(
-                f"The run began with {about['threads']} threads, now there are {threads}: weights may differ "
-                "in their last bits from those of an uninterrupted run."
+                f"The run began with {before.told}, now there are {split.told}: weights may differ in their "
+                "last bits from those of an uninterrupted run."
             )
-        return _Begun(recipe, prepare.resume(folder, recipe), about["compute_dtype"], threads)
+        return _Begun(recipe, prepare.resume(folder, recipe), about["compute_dtype"], split)
     assert request.recipe is not None
     recipe = request.recipe
     found, marked = prepare.mark(folder, request.corpus)
     prepared = prepare.prepare(folder, found, marked, recipe, request.vocabulary, display.show)
     dtype = hardware.compute_dtype(recipe.training.compute_dtype)
-    threads = request.threads or hardware.cores()
+    device = request.device or "cpu"
+    replicas = int(device == "cpu") if request.replicas is None else request.replicas
+    split = Split(device, replicas, request.threads or hardware.cores())
     described = runs.describe(
         request.out.name,
         recipe,
@@ -121,10 +133,10 @@ def _begun(request: Request, display: Display) -> _Begun:
         prepared.vocabulary,
         families.network(recipe),
         dtype,
-        threads,
+        split,
     )
     atomic.write_json(request.out / runs.RUN, described)
-    return _Begun(recipe, prepared, dtype, threads)
+    return _Begun(recipe, prepared, dtype, split)
 
 
 class _Session:
@@ -138,10 +150,17 @@ class _Session:
         self._network = families.network(recipe)
         self._to_save = frozenset(saved_steps(recipe.save, recipe.training.steps))
         display.show("Starting TensorFlow", 0, 0)
-        hardware.prepare(begun.threads)
+        split = begun.split
+        hardware.prepare(split.threads, split.device, split.replicas)
+        from tpu_train import devices
         from tpu_train.step import Trainer
 
-        self._trainer = Trainer(recipe, self._network, begun.dtype, begun.threads)
+        strategy = devices.strategy(split.device, split.replicas)
+        replicas = strategy.num_replicas_in_sync if strategy else 1
+        devices.check(recipe, replicas)
+        # Logical CPUs already keep the cores busy; what is left over goes to shards inside of each.
+        shards = max(1, split.threads // replicas) if split.device == "cpu" else 1
+        self._trainer = Trainer(recipe, self._network, begun.dtype, shards, strategy)
         self._progress = self._restored()
         self._interval = log.Interval(dict(self._progress.interval))
         self._detail = ""

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tpu_train import recipe as recipes
-from tpu_train import unigram, wordpiece
+from tpu_train import sentencepiece, unigram, wordpiece
 from tpu_train.atomic import as_json, sha256
 from tpu_train.errors import InputError
 
@@ -260,12 +260,14 @@ def from_files(files: dict[str, bytes], where: str, settings: recipes.Vocabulary
 
 
 def from_folder(folder: Path, settings: recipes.Vocabulary, length: int) -> Vocabulary:
-    """Reads the tokenizer files of a folder, such as another run's saved step, or BERT's ``vocab.txt``.
+    """Reads the tokenizer files of a folder, such as another run's saved step.
+
+    Also BERT's released ``vocab.txt`` and ALBERT's SentencePiece model, which say nothing but the pieces.
 
     Args:
         folder: where they are.
-        settings: kind and size that the recipe asks for; case and accents for a bare ``vocab.txt``.
-        length: the longest sequence of the model, for a bare ``vocab.txt``.
+        settings: kind and size that the recipe asks for; case and accents where the files do not say.
+        length: the longest sequence of the model, where the files do not say.
 
     Raises:
         InputError: files missing or of another kind or size.
@@ -275,6 +277,8 @@ def from_folder(folder: Path, settings: recipes.Vocabulary, length: int) -> Voca
     if absent and settings.kind == "wordpiece" and (folder / _WORD_LIST).is_file():
         pieces = _word_list(folder / _WORD_LIST, settings)
         files = _wordpiece_files(pieces, settings, length)
+    elif absent and settings.kind == "unigram" and (models := sorted(folder.glob("*.model"))):
+        files = _unigram_files(sentencepiece.pieces(models[0]), settings, length)
     elif absent:
         raise InputError(
             f"No vocabulary in {folder}: expected {' and '.join(FILES)}, {absent[0]} is not there."
