@@ -1,10 +1,11 @@
-"""Training speed: a step against PyTorch with transformers' ALBERT, the input side, and saving.
+"""Training speed: a step of each family against PyTorch with transformers, the input side, saving, bf16.
 
 Both sides train the same shape on the same random batch with the MLM head on masked positions only, in turns,
 each in a process of its own; the best turn counts. CPU-seconds beside wall time: on a shared machine they are
 the steadier figure.
 
-    python bench/bench_train.py [--shape small|demo] [--threads N]
+    python bench/bench_train.py [--shape small|demo] [--family albert …] [--threads N]
+    python bench/bench_train.py --drift run        # bf16 against fp32 over 300 steps of a run's own batches
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,34 +42,42 @@ SHAPES = {
         "masked": 12,
     },
 }
+FAMILIES = ("albert", "bert", "electra")
 TURNS = 2
+DRIFT = 300
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--family", choices=FAMILIES, nargs="+", default=list(FAMILIES))
+    parser.add_argument("--drift", type=Path, help="a run of embryo-train: only compare bf16 with fp32 on it")
     parser.add_argument("--threads", type=int, default=1, help="more make CPU-seconds count waiting, too")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--side", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        print(json.dumps(SIDES[options.side](SHAPES[options.shape], options.threads, options.steps)))
+        shape = SHAPES[options.shape]
+        print(json.dumps(SIDES[options.side](options.family[0], shape, options.threads, options.steps)))
         return
-    compare(options)
+    if options.drift:
+        drift(options.drift)
+        return
+    for family in options.family:
+        compare(family, options)
     inputs()
     saving()
 
 
-def compare(options: argparse.Namespace) -> None:
-    from tpu_train.hardware import has_amx
-
-    names = ["embryo fp32", "torch fp32"] + (["embryo bf16", "torch bf16"] if has_amx() else [])
+def compare(family: str, options: argparse.Namespace) -> None:
+    names = list(SIDES)
     best: dict[str, tuple[float, float]] = {}
     for _ in range(TURNS):
         for name in names:
             shown = subprocess.run(
                 [
                     *(sys.executable, __file__, "--side", name, "--shape", options.shape),
+                    *("--family", family),
                     *("--threads", str(options.threads), "--steps", str(options.steps)),
                 ],
                 capture_output=True,
@@ -78,13 +88,55 @@ def compare(options: argparse.Namespace) -> None:
             before = best.get(name, (cpu, wall))
             best[name] = (min(cpu, before[0]), min(wall, before[1]))
     shape = SHAPES[options.shape]
-    print(f"A step, {shape}, {options.threads} threads")
-    print(f"  {'':12}  {'CPU-s':>7}  {'wall s':>7}  {'tokens/s':>9}  CPU-s against torch")
+    peak = peaks(options.threads)
+    print(f"A step of {family}, {shape}, {options.threads} threads")
+    print(
+        f"  {'':12}  {'CPU-s':>7}  {'wall s':>7}  {'tokens/s':>9}  {'of peak':>7}  CPU-s against torch bf16"
+    )
     for name in names:
         cpu, wall = best[name]
         rate = shape["batch"] * shape["length"] / wall
-        ratio = best[name.replace("embryo", "torch")][0] / cpu
-        print(f"  {name:12}  {cpu:7.3f}  {wall:7.3f}  {rate:9,.0f}  {ratio:.2f} times fewer")
+        ratio = best["torch bf16"][0] / cpu
+        share = operations(family, shape) / wall / peak[name[-4:]]
+        print(f"  {name:12}  {cpu:7.3f}  {wall:7.3f}  {rate:9,.0f}  {share:7.0%}  {ratio:.2f} times fewer")
+    told = ", ".join(f"{kind} {rate / 1e9:,.0f} GFLOP/s" for kind, rate in peak.items())
+    print(f"  peak of TensorFlow's products: {told}")
+
+
+def peaks(threads: int) -> dict[str, float]:
+    """Of matrix products alone, each measured in a process of its own."""
+    script = "import sys; from tpu_train import hardware as h; h.prepare(int(sys.argv[1])); "
+    script += "print(h.gemm_peak(sys.argv[2], int(sys.argv[1])))"
+    return {
+        dtype: float(
+            subprocess.run(
+                [sys.executable, "-c", script, str(threads), dtype],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for dtype in ("fp32", "bf16")
+    }
+
+
+def recipe_of(family: str, shape: dict[str, int]) -> Any:
+    from tpu_train import recipe
+
+    changes = {f"model.{key}": shape[key] for key in ("hidden", "layers", "ffn")}
+    if family == "bert":
+        changes["model.embedding"] = shape["hidden"]
+    return recipe.load(
+        f"{family}-tiny",
+        {**changes, "vocabulary.size": shape["vocabulary"], "data.length": shape["length"]}
+        | {"data.max_predictions": shape["masked"], "training.batch": shape["batch"], "data.phases": []},
+    )
+
+
+def operations(family: str, shape: dict[str, int]) -> int:
+    from tpu_train import flops
+
+    return flops.step(recipe_of(family, shape))
 
 
 def random_batch(shape: dict[str, int]) -> dict[str, np.ndarray]:
@@ -110,19 +162,14 @@ def timed(step: Callable[[int], object], steps: int) -> tuple[float, float]:
     return (time.process_time() - cpu) / steps, sorted(walls)[steps // 2]
 
 
-def embryo(shape: dict[str, int], threads: int, steps: int, dtype: str) -> tuple[float, float]:
-    from tpu_train import families, hardware, initial, recipe
+def embryo(family: str, shape: dict[str, int], threads: int, steps: int, dtype: str) -> tuple[float, float]:
+    from tpu_train import families, hardware, initial
 
     hardware.prepare(threads)
     from tpu_train.batches import Batch
     from tpu_train.step import Trainer
 
-    changes = {f"model.{key}": shape[key] for key in ("hidden", "layers", "ffn")}
-    loaded = recipe.load(
-        "albert-tiny",
-        {**changes, "vocabulary.size": shape["vocabulary"], "data.length": shape["length"]}
-        | {"data.max_predictions": shape["masked"], "training.batch": shape["batch"]},
-    )
+    loaded = recipe_of(family, shape)
     network = families.network(loaded)
     trainer = Trainer(loaded, network, dtype, threads)
     trainer.start(initial.weights(network.weights, loaded.model, 0))
@@ -133,47 +180,104 @@ def embryo(shape: dict[str, int], threads: int, steps: int, dtype: str) -> tuple
     return timed(lambda number: trainer.run(number, batch), steps)
 
 
-def peer(shape: dict[str, int], threads: int, steps: int, dtype: str) -> tuple[float, float]:
+def peer(family: str, shape: dict[str, int], threads: int, steps: int, dtype: str) -> tuple[float, float]:
+    """The same in PyTorch with transformers' models, heads on masked positions alone."""
     import torch
-    from transformers import AlbertConfig, AlbertForPreTraining
+    import transformers
 
     torch.set_num_threads(threads)
-    config = AlbertConfig(
-        vocab_size=shape["vocabulary"],
-        embedding_size=128,
-        hidden_size=shape["hidden"],
-        num_hidden_layers=shape["layers"],
-        num_attention_heads=4,
-        intermediate_size=shape["ffn"],
-        hidden_dropout_prob=0,
-        attention_probs_dropout_prob=0,
-        classifier_dropout_prob=0,
-    )
-    model = AlbertForPreTraining(config).train()
+    options = {
+        "vocab_size": shape["vocabulary"],
+        "num_hidden_layers": shape["layers"],
+        "hidden_dropout_prob": 0,
+        "attention_probs_dropout_prob": 0,
+        "classifier_dropout_prob": 0,
+    }
+    size = {
+        "hidden_size": shape["hidden"],
+        "num_attention_heads": 4,
+        "intermediate_size": shape["ffn"],
+    }
+    if family == "albert":
+        config = transformers.AlbertConfig(**options, **size, embedding_size=128)
+        model = transformers.AlbertForPreTraining(config)
+    elif family == "bert":
+        model = transformers.BertForPreTraining(transformers.BertConfig(**options, **size))
+    else:
+        half = {"hidden_size": shape["hidden"] // 2, "intermediate_size": 2 * shape["hidden"]}
+        own = transformers.ElectraConfig(**options, **size, embedding_size=128)
+        small = transformers.ElectraConfig(**options, **half, num_attention_heads=2, embedding_size=128)
+        model = torch.nn.ModuleList(
+            [transformers.ElectraForMaskedLM(small), transformers.ElectraForPreTraining(own)]
+        )
+        model[0].electra.embeddings = model[1].electra.embeddings
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     made = {name: torch.tensor(value) for name, value in random_batch(shape).items()}
     rows = torch.arange(shape["batch"])[:, None]
+    entropy = torch.nn.functional.cross_entropy
+
+    def loss() -> Any:
+        labels, places = made["labels"], made["positions"]
+        if family == "electra":
+            states = model[0].electra(made["ids"]).last_hidden_state[rows, places]
+            words = model[0].generator_lm_head(model[0].generator_predictions(states)).float()
+            guesses = torch.distributions.Categorical(logits=words.detach()).sample()
+            filled = made["ids"].clone()
+            filled[rows, places] = guesses
+            fake = (filled != made["ids"]).float()
+            real = model[1].discriminator_predictions(model[1].electra(filled).last_hidden_state).float()
+            found = torch.nn.functional.binary_cross_entropy_with_logits(real, fake)
+            return entropy(words.flatten(0, 1), labels.flatten()) + 50 * found
+        out = (model.albert if family == "albert" else model.bert)(made["ids"])
+        picked = out.last_hidden_state[rows, places]
+        words = model.predictions(picked) if family == "albert" else model.cls.predictions(picked)
+        pairs = model.sop_classifier if family == "albert" else model.cls.seq_relationship
+        order = pairs(out.pooler_output).float()
+        return entropy(words.flatten(0, 1).float(), labels.flatten()) + entropy(order, made["order"])
 
     def step(_: int) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
-            out = model.albert(made["ids"])
-            words = model.predictions(out.last_hidden_state[rows, made["positions"]])
-            order = model.sop_classifier(out.pooler_output)
-            loss = torch.nn.functional.cross_entropy(words.flatten(0, 1).float(), made["labels"].flatten())
-            loss += torch.nn.functional.cross_entropy(order.float(), made["order"])
+            found = loss()
         optimizer.zero_grad()
-        loss.backward()
+        found.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
     return timed(step, steps)
 
 
-SIDES: dict[str, Callable[[dict[str, int], int, int], tuple[float, float]]] = {
-    f"{side} {dtype}": lambda shape, threads, steps, run=run, dtype=dtype: run(shape, threads, steps, dtype)
+SIDES: dict[str, Callable[[str, dict[str, int], int, int], tuple[float, float]]] = {
+    f"{side} {dtype}": lambda *given, run=run, dtype=dtype: run(*given, dtype)
     for side, run in (("embryo", embryo), ("torch", peer))
     for dtype in ("fp32", "bf16")
 }
+
+
+def drift(run: Path) -> None:
+    """The losses of 300 steps in bf16 against fp32, on the very batches of a run, from its initialisation."""
+    from tpu_train import families, hardware, initial, prepare, recipe
+    from tpu_train import run as runs
+
+    hardware.prepare(1)
+    from tpu_train.batches import Staged
+    from tpu_train.step import Trainer
+
+    about = runs.read(run)
+    assert about is not None
+    loaded = recipe.from_json(about["recipe"], str(run))
+    prepared = prepare.resume(run / runs.STATE, loaded)
+    network = families.network(loaded)
+    means = {}
+    for dtype in ("fp32", "bf16"):
+        made = Staged(loaded, prepared.vocabulary, prepared.tokens, run / runs.STATE / "tokens")
+        trainer = Trainer(loaded, network, dtype)
+        trainer.start(initial.weights(network.weights, loaded.model, loaded.training.seed))
+        losses = [trainer.run(step, batch).loss for step, batch in enumerate(made.from_step(0, DRIFT))]
+        means[dtype] = [float(np.mean(losses[start : start + 50])) for start in range(0, DRIFT, 50)]
+    print(f"Loss over {DRIFT} steps of {run.name}, means of 50")
+    for fp32, bf16 in zip(means["fp32"], means["bf16"], strict=True):
+        print(f"  fp32 {fp32:8.4f}  bf16 {bf16:8.4f}  {bf16 / fp32 - 1:+.3%}")
 
 
 def inputs() -> None:

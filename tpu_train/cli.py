@@ -27,6 +27,7 @@ _KNOWN = (
     "device",
     "replicas",
     "state_every",
+    "tensorboard",
     "quiet",
 )
 _EXAMPLES = """\
@@ -92,6 +93,9 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="seed of everything random (default: the recipe's)")
     parser.add_argument("--steps", type=int, help="length of the run in updates (default: the recipe's)")
     parser.add_argument(
+        "--save", metavar="SCHEDULE", help='steps to save, e.g. "0 1 2 4, every 1k to 20k, every 5k to 1M"'
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -114,6 +118,13 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         found["training.seed"] = options.seed
     if options.steps is not None:
         found["training.steps"] = options.steps
+    if options.save is not None:
+        from dataclasses import asdict
+
+        from tpu_train.schedule import save_of
+
+        asked = asdict(save_of(options.save))
+        found |= {"save.steps": asked["steps"], "save.pieces": asked["pieces"]}
     return found
 
 
@@ -121,7 +132,7 @@ def _train(arguments: Sequence[str]) -> int:
     parser = _parser(
         "embryo-train",
         "Pretrain a language model and keep its checkpoints; the same command resumes. "
-        "Other commands: text, explain, plan, batch, import-tf1 (each has --help).",
+        "Other commands: text, explain, plan, batch, import-tf1, prune (each has --help).",
     )
     parser.add_argument("--recipe", help="a recipe's name, or a TOML file")
     parser.add_argument("--corpus", nargs="+", help="folders of text files, or files")
@@ -144,6 +155,9 @@ def _train(arguments: Sequence[str]) -> int:
         metavar="SECONDS",
         help="how often the resumable state is saved: what a kill costs at most (default: 30)",
     )
+    parser.add_argument(
+        "--tensorboard", action="store_true", default=None, help="also write the log as TensorBoard's events/"
+    )
     parser.add_argument("--quiet", action="store_true", default=None, help="no progress")
     _add_recipe_options(parser)
     options = parser.parse_args(arguments)
@@ -165,7 +179,7 @@ def _train(arguments: Sequence[str]) -> int:
     overrides = _overrides(options)
     asked = recipe.load(options.recipe, overrides) if options.recipe else None
     if overrides and asked is None:
-        raise InputError("--seed, --steps and --set change a recipe: say --recipe, too.")
+        raise InputError("--seed, --steps, --save and --set change a recipe: say --recipe, too.")
     request = Request(
         Path(options.out),
         asked,
@@ -175,6 +189,7 @@ def _train(arguments: Sequence[str]) -> int:
         STATE_EVERY if options.state_every is None else options.state_every,
         options.device,
         options.replicas,
+        bool(options.tensorboard),
     )
     with Display(bool(options.quiet)) as display:
         train(request, display)
@@ -283,6 +298,27 @@ def _import(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _prune(arguments: Sequence[str]) -> int:
+    parser = _parser("embryo-train prune", "Thins a run's saved steps by a schedule; the last one stays.")
+    parser.add_argument("--out", required=True, help="the run's folder")
+    parser.add_argument(
+        "--keep", required=True, metavar="SCHEDULE", help='e.g. "0 1 2 4, every 10k to 100k, every 50k to 1M"'
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+    options = parser.parse_args(arguments)
+
+    from tpu_train.prune import prune
+    from tpu_train.schedule import save_of
+
+    thinned = prune(Path(options.out), save_of(options.keep), options.dry_run)
+    told = "would go" if options.dry_run else "removed"
+    print(
+        f"{options.out}: {len(thinned.removed)} steps {told} ({thinned.bytes / 1e6:,.1f} MB), "
+        f"{len(thinned.kept)} kept"
+    )
+    return 0
+
+
 _COMMANDS = {
     "train": _train,
     "text": _text,
@@ -290,4 +326,5 @@ _COMMANDS = {
     "plan": _plan,
     "batch": _batch,
     "import-tf1": _import,
+    "prune": _prune,
 }

@@ -154,7 +154,9 @@ def measured(recipe: Recipe, threads: int) -> float:
     sequences = min(recipe.training.batch, _MEASURED_SEQUENCES)
     part = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, batch=sequences))
     network = families.network(recipe)
-    trainer = Trainer(part, network, hardware.compute_dtype(recipe.training.compute_dtype), threads)
+    trainer = Trainer(
+        part, network, hardware.compute_dtype(recipe.training.compute_dtype, recipe.model.hidden), threads
+    )
     trainer.start(initial.weights(network.weights, recipe.model, 0))
     ids = np.random.default_rng(0).integers(5, recipe.vocabulary.size, (sequences, recipe.data.length))
     predictions = (sequences, recipe.data.max_predictions)

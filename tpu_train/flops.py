@@ -44,7 +44,8 @@ def run(recipe: Recipe) -> int:
 
 def checkpoint_bytes(recipe: Recipe) -> int:
     """Size of the weights of one saved step; tokenizer and descriptions apart."""
-    return 4 * sum(names.parameters(saved.weights) for saved in families.network(recipe).saved)
+    width = 2 if recipe.save.dtype == "bf16" else 4
+    return width * sum(names.parameters(saved.weights) for saved in families.network(recipe).saved)
 
 
 def state_bytes(recipe: Recipe) -> int:

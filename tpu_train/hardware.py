@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,10 @@ from typing import Literal
 from tpu_train.errors import InputError
 
 DType = Literal["fp32", "bf16"]
+#: Below this hidden size, AVX-512's bf16 products save less than casting costs.
+_WIDE = 256
+#: Square matrices large enough for a product to reach its best rate, and turns to find it in.
+_PEAK_SIZE, _PEAK_TURNS = 1024, 8
 
 
 def cores() -> int:
@@ -20,19 +26,40 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def has_amx() -> bool:
-    """Whether the CPU multiplies bf16 matrices in hardware (AMX); elsewhere bf16 is slower than fp32."""
+def compute_dtype(asked: str, hidden: int) -> DType:
+    """``auto`` as bf16 where it pays, else as asked.
+
+    That is on a CPU with AMX and, for a model of some width, on one with AVX-512's bf16 products.
+    """
+    if asked == "auto":
+        return "bf16" if _has("amx_bf16") or (hidden >= _WIDE and _has("avx512_bf16")) else "fp32"
+    return "bf16" if asked == "bf16" else "fp32"
+
+
+def _has(flag: str) -> bool:
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text("utf-8")
+        return flag in Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
         return False
 
 
-def compute_dtype(asked: str) -> DType:
-    """``auto`` as bf16 where it pays, else as asked."""
-    if asked == "auto":
-        return "bf16" if has_amx() else "fp32"
-    return "bf16" if asked == "bf16" else "fp32"
+def gemm_peak(dtype: str, threads: int) -> float:
+    """Operations a second of large matrix products alone, as many side by side as there are threads.
+
+    The best of some turns; a second or two. Call ``prepare`` before.
+    """
+    import tensorflow as tf
+
+    kind = tf.bfloat16 if dtype == "bf16" else tf.float32
+    inputs = [tf.cast(tf.fill([_PEAK_SIZE, _PEAK_SIZE], 0.5 + i), kind) for i in range(threads)]
+    products = tf.function(lambda *given: [tf.matmul(x, x) for x in given], autograph=False)
+    best = math.inf
+    for _ in range(_PEAK_TURNS):
+        begin = time.perf_counter()
+        for product in products(*inputs):
+            product.numpy()
+        best = min(best, time.perf_counter() - begin)
+    return threads * 2.0 * _PEAK_SIZE**3 / best
 
 
 @contextmanager

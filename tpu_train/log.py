@@ -19,17 +19,24 @@ class Interval:
 
     sums: dict[str, float] = field(default_factory=dict)
 
-    def add(self, result: StepResult, seconds: float, tokens: int) -> None:
-        """Adds what one step saw, how long it took, and how many tokens it had."""
+    def add(self, result: StepResult, seconds: float, tokens: int, operations: int) -> None:
+        """Adds what one step saw, how long it took, how many tokens it had and operations it needed."""
         values = {"loss": result.loss, "gradient_norm": result.gradient_norm, **result.extras}
+        values["operations"] = float(operations)
         for name, part in result.parts.items():
             values |= {f"{name}_loss": part.loss, f"{name}_right": part.right, f"{name}_count": part.count}
         for name, value in {"steps": 1.0, "seconds": seconds, "tokens": float(tokens), **values}.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
-    def line(self, step: int, tokens: int, rate: float, result: StepResult) -> dict[str, float | int]:
-        """The line that ends the interval at ``step`` with ``result``; losses in nats, means over it."""
+    def line(
+        self, step: int, tokens: int, rate: float, result: StepResult, peak: float
+    ) -> dict[str, float | int]:
+        """The line that ends the interval at ``step`` with ``result``; losses in nats, means over it.
+
+        ``peak`` is what the machine does of matrix products alone, in operations a second.
+        """
         sums, steps = self.sums, self.sums["steps"]
+        done = sums.get("operations", 0.0) / max(sums["seconds"], 1e-9)
         return {
             "step": step,
             "loss": sums["loss"] / steps,
@@ -44,6 +51,8 @@ class Interval:
             "tokens": tokens,
             "seconds": round(sums["seconds"], 3),
             "tokens_per_second": round(sums["tokens"] / max(sums["seconds"], 1e-9), 1),
+            "flops_per_second": round(done),
+            "mfu": round(done / peak, 4),
         }
 
 

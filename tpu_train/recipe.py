@@ -139,7 +139,7 @@ class Optimizer:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """Length of the run. ``compute_dtype`` auto is bf16 where the CPU has AMX, else fp32.
+    """Length of the run. ``compute_dtype`` auto is bf16 where the CPU multiplies it faster, else fp32.
 
     ``accumulate`` computes the gradient of a batch in so many stretches, one after another, in the memory of
     one.
@@ -163,10 +163,14 @@ class Piece:
 
 @dataclasses.dataclass(frozen=True)
 class Save:
-    """Which steps are kept: those listed, those of the pieces in turn, and always the last."""
+    """Which steps are kept: those listed, those of the pieces in turn, and always the last.
+
+    ``dtype`` is that of the saved weights; what training goes on from is always fp32.
+    """
 
     steps: tuple[int, ...]
     pieces: tuple[Piece, ...] = ()
+    dtype: Literal["fp32", "bf16"] = "fp32"
 
 
 @dataclasses.dataclass(frozen=True)

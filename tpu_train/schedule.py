@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tpu_train.recipe import Optimizer, Save
+from tpu_train.errors import InputError
+from tpu_train.recipe import Optimizer, Piece, Save
 
 
 def saved_steps(save: Save, last: int) -> tuple[int, ...]:
@@ -16,6 +17,40 @@ def saved_steps(save: Save, last: int) -> tuple[int, ...]:
         steps.update(range(start + piece.every, piece.until + 1, piece.every))
         start = piece.until
     return tuple(sorted(step for step in steps if step <= last))
+
+
+def save_of(text: str) -> Save:
+    """A schedule in words: ``"0 1 2 4, every 1k to 20k, every 5k to 1M"``.
+
+    Raises:
+        InputError: it cannot be read; the message names the part.
+    """
+    steps: list[int] = []
+    pieces: list[Piece] = []
+    for part in text.split(","):
+        words = part.split()
+        if words[:1] == ["every"] and words[2:3] == ["to"] and len(words) == 4:
+            pieces.append(Piece(until=_number(words[3], part), every=max(1, _number(words[1], part))))
+        elif words and not pieces and "every" not in words:
+            steps += [_number(word, part) for word in words]
+        else:
+            raise _unreadable(part)
+    return Save(tuple(steps), tuple(pieces))
+
+
+def _number(word: str, part: str) -> int:
+    factor = {"k": 1_000, "m": 1_000_000}.get(word[-1].lower(), 1)
+    digits = word[:-1] if factor > 1 else word
+    if not digits.isdigit():
+        raise _unreadable(part)
+    return int(digits) * factor
+
+
+def _unreadable(part: str) -> InputError:
+    return InputError(
+        f"Cannot read {part.strip()!r} as part of a schedule: expected steps and then pieces, as in "
+        '"0 1 2 4, every 1k to 20k, every 5k to 1M".'
+    )
 
 
 def learning_rate(step: int, steps: int, optimizer: Optimizer) -> float:

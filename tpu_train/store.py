@@ -27,11 +27,16 @@ def step_folder(run: Path, step: int) -> Path:
     return run / f"step-{step:08d}"
 
 
-def weights_file(weights: Mapping[str, Floats]) -> bytes:
-    """``model.safetensors``; the same weights give the same bytes."""
+def weights_file(weights: Mapping[str, Floats], dtype: str = "fp32") -> bytes:
+    """``model.safetensors`` in fp32 or bf16; the same weights give the same bytes."""
     from safetensors.numpy import save
 
-    return bytes(save(dict(weights), metadata={"format": "pt"}))
+    if dtype == "fp32":
+        return bytes(save(dict(weights), metadata={"format": "pt"}))
+    from ml_dtypes import bfloat16
+
+    halved = {name: value.astype(bfloat16) for name, value in weights.items()}
+    return bytes(save(halved, metadata={"format": "pt"}))
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,13 @@ class ModelFolder:
     config: Mapping[str, Any]
 
 
-def save_step(run: Path, step: int, models: Sequence[ModelFolder], tokenizer: Mapping[str, bytes]) -> Path:
+def save_step(
+    run: Path,
+    step: int,
+    models: Sequence[ModelFolder],
+    tokenizer: Mapping[str, bytes],
+    dtype: str = "fp32",
+) -> Path:
     """Writes a step, unless the same step with the same files is there already.
 
     Args:
@@ -54,6 +65,7 @@ def save_step(run: Path, step: int, models: Sequence[ModelFolder], tokenizer: Ma
         step: updates made so far.
         models: the step's own model, and those in folders below it.
         tokenizer: its files by name, for every model.
+        dtype: of the saved weights.
 
     Returns:
         The step's folder.
@@ -64,7 +76,7 @@ def save_step(run: Path, step: int, models: Sequence[ModelFolder], tokenizer: Ma
     files: dict[str, bytes] = {}
     for model in models:
         prefix = f"{model.folder}/" if model.folder else ""
-        files[f"{prefix}{WEIGHTS}"] = weights_file(model.weights)
+        files[f"{prefix}{WEIGHTS}"] = weights_file(model.weights, dtype)
         files[f"{prefix}config.json"] = atomic.as_json(model.config)
         files |= {f"{prefix}{name}": content for name, content in tokenizer.items()}
     complete = {

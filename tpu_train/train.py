@@ -14,6 +14,7 @@ from pathlib import Path
 from tpu_train import (
     atomic,
     families,
+    flops,
     hardware,
     initial,
     log,
@@ -31,6 +32,7 @@ from tpu_train import (
 )
 from tpu_train.batches import Batch, Staged
 from tpu_train.errors import CouldNotFinishError, InputError, InterruptedTrainingError
+from tpu_train.events import Events
 from tpu_train.prepare import Prepared
 from tpu_train.progress import Display
 from tpu_train.recipe import Recipe
@@ -61,6 +63,7 @@ class Request:
     state_seconds: float = STATE_EVERY
     device: str | None = None
     replicas: int | None = None
+    tensorboard: bool = False
 
 
 def train(request: Request, display: Display) -> None:
@@ -120,7 +123,7 @@ def _begun(request: Request, display: Display) -> _Begun:
     recipe = request.recipe
     found, marked = prepare.mark(folder, request.corpus)
     prepared = prepare.prepare(folder, found, marked, recipe, request.vocabulary, display.show)
-    dtype = hardware.compute_dtype(recipe.training.compute_dtype)
+    dtype = hardware.compute_dtype(recipe.training.compute_dtype, recipe.model.hidden)
     device = request.device or "cpu"
     replicas = int(device == "cpu") if request.replicas is None else request.replicas
     split = Split(device, replicas, request.threads or hardware.cores())
@@ -161,6 +164,11 @@ class _Session:
         # Logical CPUs already keep the cores busy; what is left over goes to shards inside of each.
         shards = max(1, split.threads // replicas) if split.device == "cpu" else 1
         self._trainer = Trainer(recipe, self._network, begun.dtype, shards, strategy)
+        display.show("Measuring this machine's matrix products", 0, 0)
+        # Logical CPUs share the threads; accelerators do not.
+        lanes = split.threads if split.device == "cpu" else 1
+        self._peak = hardware.gemm_peak(begun.dtype, lanes) * (1 if split.device == "cpu" else replicas)
+        self._events = Events(request.out) if request.tensorboard else None
         self._progress = self._restored()
         self._interval = log.Interval(dict(self._progress.interval))
         self._detail = ""
@@ -220,12 +228,15 @@ class _Session:
                 + f"gradient norm {result.gradient_norm:.4g}). The last good state "
                 f"is in {self._folder}. Begin another run with a lower learning rate or a longer warm-up."
             )
-        self._interval.add(result, seconds, seen)
+        own = next(own for _, end, own in recipes.stages(self._recipe) if before.step < end)
+        self._interval.add(result, seconds, seen, flops.step(own))
         tokens = before.tokens + seen
         if step % training.log_every == 0 or step == training.steps:
             rate = learning_rate(step - 1, training.steps, self._recipe.optimizer)
-            line = self._interval.line(step, tokens, rate, result)
+            line = self._interval.line(step, tokens, rate, result, self._peak)
             log.append(self._out, line)
+            if self._events is not None:
+                self._events.add(line)
             self._interval = log.Interval()
             self._detail = (
                 f"loss {line['loss']:.3f}  masked words {line['mlm_accuracy']:.1%}  "
@@ -240,4 +251,5 @@ class _Session:
             ModelFolder(saved.folder, names.to_hugging_face(saved.weights, values), saved.config)
             for saved in self._network.saved
         ]
-        store.save_step(self._out, step, models, self._prepared.vocabulary.files)
+        files = self._prepared.vocabulary.files
+        store.save_step(self._out, step, models, files, self._recipe.save.dtype)

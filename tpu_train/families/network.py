@@ -67,5 +67,5 @@ def config(recipe: Recipe, model: Model, architecture: str) -> dict[str, Any]:
         "layer_norm_eps": model.layer_norm_epsilon,
         "pad_token_id": 0,
         "tie_word_embeddings": True,
-        "dtype": "float32",
+        "dtype": "bfloat16" if recipe.save.dtype == "bf16" else "float32",
     }
