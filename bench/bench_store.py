@@ -59,6 +59,12 @@ CASES = (
     Case("1 head at a step", 25, lambda r, run, step: r.arrays(ONE_HEAD, [run, step])),
     Case("144 heads at a step", 30, lambda r, run, step: r.attention_at(run, step)),
     Case("film of a head, all steps", 60, lambda r, run, _: r.head_film(run, 8, 3)),
+    Case("a probe by layer, all steps", 60, lambda r, run, _: r.arrays(
+        "SELECT layer, step, value FROM probe_curve WHERE run = ? AND probe = 'pos'", [run])),
+    Case("what is done and missing", 60, lambda r, run, _: r.coverage()),
+    Case("suspect checkpoints of a run", 500, lambda r, run, _: r.sql(
+        "FROM suspect_checkpoints WHERE run = ?", [run])),
+    Case("events of a run", 500, lambda r, run, _: r.sql("FROM events WHERE run = ?", [run])),
     Case("statistic of all heads, all steps", 60, lambda r, run, _: r.head_statistic(run, "diagonal")),
 )  # fmt: skip
 

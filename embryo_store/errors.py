@@ -67,6 +67,12 @@ class NothingFound(StoreError):
     exit_code = 2
 
 
+class MissingPackage(StoreError):
+    """An answer was asked for in the form of a package that is not installed."""
+
+    exit_code = 2
+
+
 class MergeConflict(StoreError):
     """Two stores hold different results under the same names."""
 

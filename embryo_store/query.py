@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from embryo_store.answers import (
     Table,
 )
 from embryo_store.conditions import where
+from embryo_store.errors import MissingPackage
 from embryo_store.open import reading
 
 __all__ = [
@@ -294,6 +296,16 @@ class Reader:
         """The answer to any SQL as one array a column: fast for many rows. NULL is masked."""
         return self._columns(query, parameters)
 
+    def pandas(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
+        """The answer to any SQL as a ``pandas.DataFrame``. Raises MissingPackage without pandas."""
+        _need("pandas")
+        return self._connection.execute(query, parameters).df()
+
+    def arrow(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
+        """The answer to any SQL as a ``pyarrow.Table``. Raises MissingPackage without pyarrow."""
+        _need("pyarrow")
+        return self._connection.sql(query, params=parameters or None).to_arrow_table()
+
     def _columns(self, query: str, values: Sequence[Any] | Mapping[str, Any]) -> Columns:
         columns: Columns = self._connection.execute(query, values).fetchnumpy()
         return columns
@@ -320,6 +332,14 @@ def read(path: str | Path, *, timeout: float = 30.0, query_seconds: float = 60.0
     """
     with reading(path, timeout=timeout, query_seconds=query_seconds) as connection:
         yield Reader(connection)
+
+
+def _need(package: str) -> None:
+    if find_spec(package) is None:
+        raise MissingPackage(
+            f"This answer needs {package}, which is not installed: pip install {package}. "
+            "Reader.arrays and Reader.sql need nothing more."
+        )
 
 
 def _curve(*row: Any) -> Curve:

@@ -257,6 +257,14 @@ def long_world() -> list[Commit]:
     return commits
 
 
+def bands_commit(step: int) -> Commit:
+    """Mask prediction by frequency band."""
+    metrics = [
+        Metric("accuracy", 0.1 + step / 1000, label=f"rank {band}", n=50) for band in ("1-49", "50-99")
+    ]
+    return Commit(RUN, checkpoint(step), [evaluation(Key("small", step, "mask-predict", "bands"), *metrics)])
+
+
 def rich_world() -> list[Commit]:
     """The small world with sentences asked, probes and GLUE, and a long run beside it."""
     more = [
@@ -266,6 +274,7 @@ def rich_world() -> list[Commit]:
             cloze_commit(step),
             probes_commit(step, 0.2 + step / 1000),
             glue_commit(step, 0.5 + step / 1000),
+            bands_commit(step),
         )
     ]
     return [*small_world(), *more, *long_world()]
