@@ -75,12 +75,12 @@ def test_thirty_kills_over_fifty_checkpoints_with_three_workers(
     def victims() -> list[int]:
         return workers_of(command.pid, forked) if where == "jobs" else ray_workers_of(os.getpid(), forked)
 
-    hit = disturb(forked, command.pid, results, kills=30, victims=victims)
+    hit = disturb(forked, command.pid, results, kills=40, victims=victims)
     out, _ = command.communicate()
     # A task that was hit three times in a row is given up and said; the same command tries it again.
     assert command.returncode == 0 or b"3 workers in a row were lost" in out
     assert command.returncode == 0 or start(*arguments).wait() == 0
-    assert hit >= 25
+    assert hit >= 30, "those that found no worker alive do not count"
     assert content(DB) == content(WHOLE)
 
 
