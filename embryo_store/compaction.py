@@ -32,8 +32,18 @@ ORDER = {
     "vocabularies": "vocab, token_id",
     "words": "dataset, data_hash, word_id",
     "lama": "run, dataset, seed, fact_id, step",
-    "attention": "run, dataset, seed, sentence_id, step, layer, head",
+    "attention": "run, dataset, seed, sentence_id, stretch, layer, head, step",
     "cloze": "run, text, position, step",
+}
+
+#: Maps are asked for a step, all heads of it, or for a head, all steps of it: in stretches of this many steps
+#: neither has to read more than some sixty blocks of 256 KiB.
+STRETCH = 16
+
+SOURCE = {
+    "attention": f"""main.attention JOIN (
+    SELECT *, (row_number() OVER (PARTITION BY run, dataset, seed ORDER BY step)) // {STRETCH} AS stretch
+    FROM (SELECT DISTINCT run, dataset, seed, step FROM main.attention)) USING (run, dataset, seed, step)""",
 }
 
 #: What our own schema holds besides its tables.
@@ -135,9 +145,12 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, new: Path, names: Mapping[st
     connection.execute(f"ATTACH {quoted(str(new))} AS new")
     for table in schema.TABLES:
         what = columns if table in RUN_TABLES else "*"
+        source = SOURCE.get(table, f"main.{table}")
+        if table in SOURCE:
+            what = what.replace("*", "* EXCLUDE (stretch)", 1)
         order = f"ORDER BY {ORDER[table]}" if table in ORDER else ""
         connection.execute(f"DELETE FROM new.main.{table}")
-        connection.execute(f"INSERT INTO new.main.{table} SELECT {what} FROM main.{table} {order}")
+        connection.execute(f"INSERT INTO new.main.{table} SELECT {what} FROM {source} {order}")
         counts = [_count(connection, f"{place}.{table}") for place in ("main", "new.main")]
         if counts[0] != counts[1]:
             raise StoreError(f"{table} has {counts[0]} rows, its copy {counts[1]}. Nothing was changed.")
