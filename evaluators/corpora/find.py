@@ -14,6 +14,7 @@ from evaluators.corpora.edge_folder import look_for_edges, read_edge_folder
 from evaluators.corpora.files import stem
 from evaluators.corpora.lama import facts_folder, read_lama, relations_file
 from evaluators.corpora.sentences import read_sentences
+from evaluators.corpora.spacy_text import PIPELINE_FILE, read_docbin, read_tagged
 from evaluators.errors import InputError
 
 Kind = Literal["words", "facts", "sentences", "edges", "asked"]
@@ -72,6 +73,10 @@ def _look_into(folder: Path, corpora: list[Found], notes: list[str]) -> None:
                 notes.append(f"{path} is not used: a training split.")
             else:
                 corpora.append(Found(_name(folder, name), "words", path, read_conllu))
+        elif (saved := stem(path, ".spacy")) is not None:
+            corpora.append(Found(_name(folder, saved), "words", path, read_docbin))
+        elif path.name == PIPELINE_FILE:
+            corpora.append(Found(folder.name, "words", path, read_tagged))
         elif path.name == "sentences.txt":
             corpora.append(Found(folder.name, "sentences", path, read_sentences))
 
