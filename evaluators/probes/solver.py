@@ -20,7 +20,7 @@ STRENGTHS = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)
 #: A path ends where the development loss has risen by more than this share of the best.
 RISE = 1e-3
 #: A penalty's fit ends where a step lowers the objective by less than this share; the next starts from there.
-TOLERANCE = 5e-4
+TOLERANCE = 2e-4
 #: Directions whose variance is below this share of a mean direction's are not amplified further by whitening.
 FLOOR = 1e-4
 #: Vectors from which the covariance is estimated: so many per dimension, and no fewer than the second.
