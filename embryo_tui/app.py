@@ -28,6 +28,7 @@ from embryo_tui.events import beyond
 from embryo_tui.filters import matcher
 from embryo_tui.help import Help
 from embryo_tui.look import Look, World
+from embryo_tui.palette import Palette
 from embryo_tui.screens.names import READING
 from embryo_tui.screens.registry import SCREENS
 from embryo_tui.screens.view import Turned, View
@@ -421,6 +422,11 @@ class EmbryoApp(App[None]):
 
     def _do_quit(self) -> None:
         self.exit()
+
+    def action_command_palette(self) -> None:
+        """Opens the palette."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: the screens, then what can be done here."""

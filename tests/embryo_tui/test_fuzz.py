@@ -118,7 +118,7 @@ async def test_keys_clicks_and_sizes_never_break_the_app(
                 await _click(app, pilot, chance)
             elif what < 0.10:
                 await pilot.resize_terminal(*chance.choice(SIZES))
-            if place % 5 == 0:
+            if place % 8 == 0:
                 await pilot.pause()
             if len(app.screen_stack) > 1 and chance.random() < 0.4:
                 _press(app, "escape")
