@@ -3,7 +3,7 @@
 For every screen: first frame, time from a key to its last byte, CPU and bytes a step, frames shown and time
 to settle when a key is held at 30 Hz, memory; each beside its limit. ``--peer WANDB`` (the wandb command)
 measures W&B LEET on the same terminal, on an offline run of 10 metrics x 10,000 steps that it logs itself;
-LEET has no step cursor, its key is the one that moves the focus from chart to chart.
+LEET has no step cursor: its key is the arrow that moves along the list beside its charts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from paper_scale import fill
-from terminal import COLUMNS, ROWS, measure
+from terminal import COLUMNS, DOWN, ROWS, UP, measure
 
 SCREENS = ("overview", "words", "probes", "downstream", "knowledge", "attention")
 LIMITS = {"first frame s": 0.3, "all panels s": 0.8, "median ms": 16.0, "CPU ms": 10.0, "kB a step": 55.0,
@@ -36,7 +36,7 @@ def peer(wandb: Path, folder: Path, count: int) -> dict[str, float]:
     python = wandb.parent / "python"
     subprocess.run([python, "-c", LOGGED], cwd=folder, check=True, capture_output=True)
     run = folder / "wandb" / "latest-run"
-    return measure([str(wandb), "leet", "run", str(run.resolve())], count, back=b"a", forth=b"d")
+    return measure([str(wandb), "leet", "run", str(run.resolve())], count, back=UP, forth=DOWN)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 COLUMNS, ROWS = 160, 45
-LEFT, RIGHT = b"\x1b[D", b"\x1b[C"
+UP, DOWN, RIGHT, LEFT = (b"\x1b[" + letter for letter in (b"A", b"B", b"C", b"D"))
 #: What an application asks whether frames may be sent whole, what is answered, and how such a frame begins.
 ASKED, ANSWER, FRAME = b"\x1b[?2026$p", b"\x1b[?2026;2$y", b"\x1b[?2026h"
 HELD, RATE = 90, 30
@@ -133,10 +133,10 @@ def measure(
         return {
             "first frame s": first,
             "all panels s": whole,
-            "median ms": statistics.median(latencies),
-            "p95 ms": float(np.percentile(latencies, 95)),
+            "median ms": statistics.median(latencies or [float("nan")]),
+            "p95 ms": float(np.percentile(latencies or [float("nan")], 95)),
             "CPU ms": used,
-            "kB a step": statistics.median(sizes) / 1e3,
+            "kB a step": statistics.median(sizes or [0]) / 1e3,
             "frames shown %": min(100.0, 100 * frames / HELD),
             "settled ms": settled,
             "memory MB": terminal.memory(),
