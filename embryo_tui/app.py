@@ -169,7 +169,8 @@ class EmbryoApp(App[None]):
         wishes = view.wishes(look, self.world, find)
         errands = self._errand.questions if self._errand is not None else ()
         # Suspect checkpoints are looked for when all else is on the screen: every curve is read for them.
-        self.desk.want((*world.questions(look), *wishes.now, *errands), wishes.ahead, (q.suspects(),))
+        later = tuple(q.suspects(run) for run in look.runs)
+        self.desk.want((*world.questions(look), *wishes.now, *errands), wishes.ahead, later)
 
     def _screens(self) -> list[Chip]:
         return [

@@ -187,9 +187,9 @@ def baselines() -> Question[tuple[Baseline, ...]]:
     return Question("baselines", module="embryo_store.downstream_answers")
 
 
-def suspects() -> Question[tuple[Suspect, ...]]:
-    """Checkpoints that look like a wrong file."""
-    return Question("suspects", module="embryo_store.suspect_answers")
+def suspects(run: str) -> Question[tuple[Suspect, ...]]:
+    """Checkpoints of a run that look like a wrong file."""
+    return Question("suspects", (run,), module="embryo_store.suspect_answers")
 
 
 def attention_sentences(run: str) -> Question[tuple[AttentionSentence, ...]]:

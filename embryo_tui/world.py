@@ -50,7 +50,8 @@ def build(look: Look, find: Find) -> World:
         statistics=value_of(find(q.head_statistics(look.run)), ()),
         suspects=tuple(
             (entry.run, Event(entry.step, "suspect", f"{entry.far} of {entry.curves} curves of {entry.run}"))
-            for entry in value_of(find(q.suspects()), ())
+            for run in look.runs
+            for entry in value_of(find(q.suspects(run)), ())
         ),
         sentences=tuple(sentence.sentence_id for sentence in sentences),
     )
