@@ -42,8 +42,8 @@ def peer(wandb: Path, folder: Path, count: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, help="measure on this store")
-    parser.add_argument("--steps", type=int, default=40, help="checkpoints a run of the store that is made")
-    parser.add_argument("--count", type=int, default=60, help="single steps a screen")
+    parser.add_argument("--steps", type=int, default=100, help="checkpoints a run of the store that is made")
+    parser.add_argument("--count", type=int, default=40, help="single steps a screen")
     parser.add_argument("--screens", nargs="+", choices=SCREENS, default=SCREENS)
     parser.add_argument("--low-bandwidth", action="store_true", help="the app's own option")
     parser.add_argument("--peer", type=Path, metavar="WANDB", help="wandb command, to measure LEET beside")

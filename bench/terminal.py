@@ -66,11 +66,11 @@ class Terminal:
     def press(self, key: bytes) -> None:
         os.write(self.file, key)
 
-    def hold(self, key: bytes) -> tuple[int, float]:
-        """A key held for three seconds at 30 Hz: frames that came, ms until the last after its release."""
+    def hold(self, back: bytes, forth: bytes) -> tuple[int, float]:
+        """Keys held for 3 s at 30 Hz, half the time each way: frames, and ms until the last after release."""
         before, begun = self.frames, time.perf_counter()
         for place in range(HELD):
-            self.press(key)
+            self.press(back if place < HELD // 2 else forth)
             while (left := begun + (place + 1) / RATE - time.perf_counter()) > 0:
                 if select.select([self.file], [], [], left)[0]:
                     self.read()
@@ -109,7 +109,7 @@ class Terminal:
 def measure(
     command: Sequence[str], count: int, *, back: bytes = LEFT, forth: bytes = RIGHT
 ) -> dict[str, float]:
-    """Start, ``count`` single steps back, then a key held for three seconds."""
+    """Start, ``count`` single steps back, keys held for 3 s: 100 steps have room for both."""
     begun = time.perf_counter()
     terminal = Terminal.open(command)
     try:
@@ -129,7 +129,7 @@ def measure(
                 latencies.append((last - pressed) * 1e3)
                 sizes.append(size)
         used = (terminal.cpu() - before) / count * 1e3
-        frames, settled = terminal.hold(forth)
+        frames, settled = terminal.hold(back, forth)
         return {
             "first frame s": first,
             "all panels s": whole,
