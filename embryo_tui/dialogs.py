@@ -60,6 +60,9 @@ class Choose(ModalScreen[Hashable]):
     @on(Table.Activated)
     def _take_row(self, message: Table.Activated) -> None:
         message.stop()
+        if not self.is_current:
+            # A second Enter, on its way while the first one closed the list.
+            return
         if self._stays is None:
             self.dismiss(message.key)
         else:
@@ -84,5 +87,5 @@ class Choose(ModalScreen[Hashable]):
 
     def on_click(self, event: object) -> None:
         """A click beside the list closes it."""
-        if getattr(event, "widget", None) is self:
+        if getattr(event, "widget", None) is self and self.is_current:
             self.dismiss(None)
