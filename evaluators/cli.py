@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 
@@ -40,7 +42,9 @@ Exit codes: 0 done, 1 some evaluations failed, 2 wrong usage or input, 3 could n
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    given = _parser(arguments).parse_args(arguments)
+    parser = _parser(arguments)
+    _refuse_unknown_options(parser, arguments)
+    given = parser.parse_args(arguments)
     try:
         return _dispatch(given)
     except KeyboardInterrupt:
@@ -116,6 +120,18 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name in arguments and hasattr(chosen := import_module(module), "add_arguments"):
             chosen.add_arguments(command)
     return parser
+
+
+def _refuse_unknown_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Names a mistyped option; argparse would take the option's value for a command, and blame that."""
+    if any(word in COMMANDS for word in arguments):
+        return
+    known = re.findall(r"--[a-z-]+", parser.format_help())
+    for word in arguments:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in known:
+            near = get_close_matches(name, known, 1)
+            parser.error(f"unknown option {name}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

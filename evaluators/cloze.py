@@ -15,6 +15,7 @@ from rich.text import Text
 import embryo_store
 from embryo_store.evaluating import cloze_answers
 from evaluators.claims import Claims
+from evaluators.console import console
 from evaluators.corpora.base import SentenceCorpus
 from evaluators.corpora.files import digest
 from evaluators.corpora.find import DataFolder, Found
@@ -45,7 +46,7 @@ def run(given: Namespace, settings: Settings) -> int:
     if not 1 <= given.top <= TOP:
         raise InputError(f"--top {given.top}: expected 1 to {TOP}.")
     embryo_store.ensure_writable(settings.db)
-    out = Console()
+    out = console()
     prepared = _prepare(text, settings)
     code = 0
     if prepared.plan.todo:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from evaluators.console import console
 from evaluators.errors import EvaluatorError, InputError
 from evaluators.settings import Settings
 
@@ -77,7 +78,7 @@ def run(given: Namespace, settings: Settings) -> int:
         if name not in catalogue:
             raise InputError(f"No open corpus {name!r}. There are: {', '.join(catalogue)}.")
     chosen = [catalogue[name] for name in given.names or catalogue]
-    out = Console()
+    out = console()
     if given.only_list:
         out.print(_table(chosen, settings.data))
         return 0

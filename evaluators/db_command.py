@@ -95,7 +95,7 @@ def _size(count: int) -> str:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """One more word says what is done; whatever fails or is interrupted leaves the store as it was."""
-    commands = parser.add_subparsers(required=True, metavar="WHAT")
+    commands = parser.add_subparsers(required=True)
 
     def command(name: str, do: Callable[[Namespace, Path, Console], None], what: str) -> ArgumentParser:
         # Options that stand before this word already are kept.

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from embryo_store.evaluating import MadeOf, made_of
 from embryo_store.records import Json, Key
+from evaluators.console import console
 from evaluators.errors import InputError
 from evaluators.settings import Settings
 from evaluators.tasks.cloze import Cloze
@@ -140,7 +140,7 @@ def _short(value: Json) -> str:
 
 
 def _show(what: str, before: Inputs, after: Inputs) -> None:
-    out = Console()
+    out = console()
     both = [key for key in before if key in after]
     groups: defaultdict[tuple[str, str, str, str, str, str], list[int]] = defaultdict(list)
     changed = set()

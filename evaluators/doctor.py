@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.markup import escape
 
 import embryo_store
+from evaluators.console import console
 from evaluators.corpora.base import WordCorpus
 from evaluators.errors import CheckpointError
 from evaluators.plan import Job
@@ -47,7 +47,7 @@ def run(given: Namespace, settings: Settings) -> int:
         InputError: the input is such that no evaluation would begin.
         StoreError: the store could not be written.
     """
-    out = Console()
+    out = console()
     embryo_store.ensure_writable(settings.db)
     prepared = prepare(settings)
     count: Counter[str] = Counter()

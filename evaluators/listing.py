@@ -6,10 +6,10 @@ from argparse import Namespace
 from collections import Counter
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 import embryo_store
+from evaluators.console import console
 from evaluators.settings import Settings
 
 _NEEDS = {
@@ -30,7 +30,7 @@ def list_tasks() -> int:
         table.add_column(column)
     for task in make_tasks((), {}):
         table.add_row(task.name, task.summary, _NEEDS[task.reads])
-    Console().print(table)
+    console().print(table)
     return 0
 
 
@@ -61,8 +61,8 @@ def run(given: Namespace, settings: Settings) -> int:
         table.add_column(column, justify="right")
     for where in sorted(rows):
         table.add_row(*where, *(f"{counts[(*where, state)] or ''}" for state in states))
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for name, why in plan.skipped.items():
-        console.print(f"skipped {name}: {why}.", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"skipped {name}: {why}.", markup=False, highlight=False, soft_wrap=True)
     return 0

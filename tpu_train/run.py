@@ -92,7 +92,7 @@ def refuse_changes(
         raise InputError(
             f"{run} was begun otherwise; going on would mix two runs:\n  "
             + "\n  ".join(differ)
-            + "\nGive the same recipe and corpus again, or another --out."
+            + "\nGive the same recipe and corpus again, or another --out; or delete the folder to begin anew."
         )
 
 

@@ -204,6 +204,6 @@ def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
 def predictions(tokens: Sequence[str], shares: Floats) -> str:
     """Words with their probabilities, best first."""
     return "  ".join(
-        f"{names.spoken(token)} {names.share(float(part))[:3]}"
+        f"{names.spoken(token)} {names.share(float(part), 2)}"
         for token, part in zip(tokens, shares, strict=False)
     )

@@ -189,7 +189,8 @@ class Knowledge(View):
         wanted = lenient(look.filter)
         shown = [entry for entry in entries if wanted(f"{entry.subject} {entry.object} {entry.relation}")]
         learned = sum(entry.change == "learned" for entry in shown)
-        title = f"{short(start)} to {short(look.step)}: {learned} learned, {len(shown) - learned} forgotten"
+        turned = f"{learned} learned, {len(shown) - learned} forgotten"
+        title = f"{short(look.step)} against {short(start)}: {turned}"
         table.entitle(title, "m marks another A" if look.mark is None else "since A")
         rows = fact_rows.ledger_rows(shown)
         empty = "no answer turned between these steps"

@@ -64,11 +64,11 @@ def count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
-def share(value: float | None) -> str:
-    """A part of one, three decimals without the leading zero; a dash where there is none."""
+def share(value: float | None, decimals: int = 3) -> str:
+    """A part of one, without the leading zero; a dash where there is none."""
     if value is None or value != value:
         return "–"
-    text = f"{value:.3f}"
+    text = f"{value:.{decimals}f}"
     return text[1:] if text.startswith("0.") else text
 
 

@@ -144,8 +144,11 @@ class Table(Panel):
     ) -> None:
         """Shows other rows; the chosen one stays in view. Draws only the lines that changed."""
         new = rows if isinstance(rows, Rows) else Rows.of(rows)
-        key = chosen if chosen is not None else self._key
         heads = self._columns if columns is None else tuple(columns)
+        if heads != self._columns:
+            # Rows of another kind: where the old ones stood, and which was chosen, means nothing to them.
+            self._key, self._top = None, 0
+        key = chosen if chosen is not None else self._key
         text = self._empty if empty is None else empty
         moved = key != self._key or new.keys != self._rows.keys
         whole = moved or heads != self._columns or text != self._empty
