@@ -63,7 +63,12 @@ def show(path: Path, panel: str, *, run: str | None, step: int | None, width: in
 def _step(card: RunCard, step: int | None) -> int:
     if not len(card.steps):
         return 0
-    return int(card.steps[-1]) if step is None else settle(card.steps, step)
+    if step is None:
+        return int(card.steps[-1])
+    shown = settle(card.steps, step)
+    if shown != step:
+        print(f"embryo-tui: {card.run} has no step {step:,}; step {shown:,} is shown.", file=sys.stderr)
+    return shown
 
 
 def _complain(message: str, code: int = 2) -> int:
