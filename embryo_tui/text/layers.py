@@ -27,21 +27,22 @@ def probes(reader: Reader, card: RunCard, step: int, width: int) -> str:
     across = step_axis(card.steps, natural_scale(card.steps))
     known = probes_of(entry for entry in reader.coverage() if entry.run == card.run)
     rows, lines, parts = [["layer"]], [], []
-    columns: dict[int, list[str]] = {}
+    columns: list[dict[int, float]] = []
     for task in known:
         curves = [
             entry.curve
             for entry in probe_curves(reader, "f1", "paper", task=task)
             if entry.curve.run == card.run and entry.curve.layer is not None
         ]
+        # Of several corpora the first by name: the one whose labels are listed below.
+        curves = [curve for curve in curves if curve.dataset == min(each.dataset for each in curves)]
         here: dict[int, float] = {}
         for curve in curves:
             before = np.flatnonzero((curve.step <= step) & np.isfinite(curve.value))
             if len(before) and curve.layer is not None:
-                here.setdefault(curve.layer, float(curve.value[before[-1]]))
+                here[curve.layer] = float(curve.value[before[-1]])
         rows[0].append(TASKS.get(task, task))
-        for curve in curves:
-            columns.setdefault(curve.layer or 0, []).append(share(here.get(curve.layer or 0)))
+        columns.append(here)
         if not here:
             continue
         best = max(here, key=lambda layer: here[layer])
@@ -63,7 +64,8 @@ def probes(reader: Reader, card: RunCard, step: int, width: int) -> str:
     if not lines:
         missing = " --task ".join(PROBES)
         return f"{title(f'{card.run}: probes', width)}\n\n  nothing stored. Fill it: {to_run(missing)}"
-    rows += [[str(layer), *columns[layer]] for layer in sorted(columns)]
+    layers = sorted({layer for here in columns for layer in here})
+    rows += [[str(layer), *(share(here.get(layer)) for here in columns)] for layer in layers]
     head = title(f"{card.run}: F1 by layer at step {count(step)}", width)
     grid = table(rows, right=range(len(rows[0])), width=width)
     return "\n\n".join([head, grid, chart(lines, across, width), *parts])
