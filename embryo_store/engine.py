@@ -115,7 +115,7 @@ class _Engine:
             if not self._readers:
                 try:
                     self.connection.execute(self.attach)
-                except duckdb.Error:
+                except (duckdb.Error, UnicodeDecodeError):
                     self.sound = False
                     raise
             self._readers += 1

@@ -38,6 +38,12 @@ def engine_explained(store: Path, purpose: Purpose) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise explained(error, store, purpose) from error
+    except UnicodeDecodeError as error:
+        # DuckDB quotes in its message what it read, and what it read was damaged.
+        raise DamagedStore(
+            f"{store} is damaged: it holds bytes that are no text. Restore it from a copy, or move it away "
+            "and evaluate again."
+        ) from error
 
 
 @contextmanager

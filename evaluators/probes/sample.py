@@ -122,6 +122,9 @@ def _thinned(sample: TaskSample, chosen: Bools, most: int, random: np.random.Gen
         quotas = np.maximum(np.floor(shares).astype(np.int64), 1)
         for number in np.argsort(quotas - shares, kind="stable")[: max(most - int(quotas.sum()), 0)]:
             quotas[number] += 1
+        for _ in range(int(quotas.sum()) - max(most, len(labels))):
+            # What rare labels took beyond their shares, the labels give that have the most beyond theirs.
+            quotas[np.argmax(np.where(quotas > 1, quotas - shares, -np.inf))] -= 1
         kept = [
             random.permutation(rows[sample.label[rows] == label])[:quota]
             for label, quota in zip(labels, quotas, strict=True)

@@ -81,6 +81,8 @@ def test_an_interrupted_tour_says_so_and_goes_on(tmp_path: Path, tiny: list[str 
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # Whoever starts the tests in the background may have them ignore Ctrl-C, and so this child too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         while "[2/3]" not in (line := process.stdout.readline()):

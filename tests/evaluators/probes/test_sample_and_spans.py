@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evaluators.corpora.edges import SPLITS, EdgeBuilder, EdgeCorpus, Target
@@ -82,6 +82,7 @@ def test_labels_beyond_the_list_are_left_out_and_counted() -> None:
     most=st.integers(0, 40),
     seed=st.integers(0, 3),
 )
+@example(tags=[["NN", "VB", "IN", "IN", "IN", "IN"]], most=3, seed=0)
 def test_a_sample_is_fixed_bounded_and_keeps_the_labels_shares(
     tags: list[list[str]], most: int, seed: int
 ) -> None:
