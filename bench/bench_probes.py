@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--adam", type=int, default=200, help="steps of the published training that are done")
     parser.add_argument("--layers", type=int, default=12)
     given = parser.parse_args()
-    corpus = corpus_of(given.targets // 3)
+    corpus = corpus_of(given.targets // 2)
     torch.manual_seed(0)
     encoder = AlbertModel(
         AlbertConfig(
