@@ -156,7 +156,8 @@ class EmbryoApp(App[None]):
         """Shows the look as far as it is known, and asks for the rest."""
         view = self._views.get(self.look.screen)
         look, find = self.look, self.desk.find
-        if view is None or not view.is_mounted:
+        # Answers still arrive while the app ends and takes its widgets down.
+        if view is None or not view.is_mounted or not self.is_running:
             return
         view.show(look, self.world, find)
         state = f"■ {SPEEDS[self._speed]}/s" if self._player else "▶ play"

@@ -56,7 +56,9 @@ def command(look: Look, store: Path, *, low_bandwidth: bool = False) -> str:
     parts = ["embryo-tui", str(store)]
     for name, value in settings(look).items():
         if name in OPTIONS:
-            parts += [OPTIONS[name], str(value)]
+            # A value that begins with a dash would be taken for an option of its own.
+            said = str(value)
+            parts += [f"{OPTIONS[name]}={said}"] if said.startswith("-") else [OPTIONS[name], said]
         else:
             parts += ["--set", f"{name}={_written(value)}"]
     if low_bandwidth:

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import embryo_store
@@ -44,6 +44,7 @@ LOOKS = st.builds(
 
 
 @given(LOOKS)
+@example(Look(screen="words", step=0, run="-:"))
 def test_a_look_survives_its_file_and_its_command(tmp_path_factory: Any, look: Look) -> None:
     path = tmp_path_factory.getbasetemp() / "look.toml"
     path.write_text(looks.to_toml(look), encoding="utf-8")
