@@ -19,8 +19,11 @@ import numpy.typing as npt
 
 from tpu_train import atomic
 from tpu_train.errors import InputError
+from tpu_train.places import Place
 from tpu_train.vocabulary import Encoder
 
+#: Of a tokenised corpus, in the order in which they are written.
+FILES = ("tokens.bin", "sentences.npy", "documents.npy", "tokens.json")
 #: Documents that are encoded in one call: bounds memory, keeps all cores busy.
 _DOCUMENTS_A_CALL = 256
 
@@ -112,9 +115,9 @@ def write(
     )
 
 
-def is_written(folder: Path) -> bool:
+def is_written(folder: Place) -> bool:
     """Whether ``folder`` holds a whole tokenised corpus."""
-    return (folder / "tokens.json").is_file()
+    return (folder / FILES[-1]).is_file()
 
 
 def read(folder: Path) -> Tokens:
