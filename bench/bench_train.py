@@ -284,7 +284,7 @@ def drifted(family: str, text: Path) -> str:
     from tpu_train.batches import Staged
     from tpu_train.step import Trainer
 
-    sizes = {"model.hidden": 256, "model.layers": 4, "model.ffn": 1024, "model.positions": 64}
+    sizes = {"model.hidden": 256, "model.layers": 2, "model.ffn": 1024, "model.positions": 64}
     sizes |= {"model.embedding": 256} if family == "bert" else {}
     data = {"data.length": 64, "data.max_predictions": 10, "training.batch": 16, "data.phases": []}
     loaded = recipe.load(f"{family}-tiny", sizes | data | {"vocabulary.size": 4000, "training.steps": DRIFT})
