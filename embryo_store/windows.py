@@ -71,7 +71,7 @@ def facts_window(
     if wanted := sorted(step for step in set(at) if step is not None):
         values = [top, top, run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
         rows = reader.arrays(_FACTS, values)
-        words = _words(reader, run, rows["tokens"].tolist())
+        words = reader.words_of(run, rows["tokens"].tolist())
         for step in wanted:
             mine = np.flatnonzero(rows["step"] == step)
             found[step] = FactsAtStep(
@@ -83,7 +83,7 @@ def facts_window(
                 tuple(rows["object"][mine]),
                 np.asarray(rows["gold_rank"][mine], dtype=np.int64),
                 np.ma.filled(np.ma.asarray(rows["gold_logp"][mine], dtype=np.float64), np.nan),
-                tuple(words[mine[0] : mine[-1] + 1]) if len(mine) else (),
+                words[mine[0] : mine[-1] + 1] if len(mine) else (),
                 _stacked(rows["logps"][mine]),
             )
     return tuple(None if step is None else found.get(step) for step in at)
@@ -104,15 +104,6 @@ def probe_window(
         for step in wanted:
             found[step] = made(run, task, step, layer, [row[1:] for row in rows if row[0] == step])
     return tuple(None if step is None else found[step] for step in at)
-
-
-def _words(reader: Reader, run: str, ids: list[list[int]]) -> list[tuple[str, ...]]:
-    """Rows of token ids as rows of tokens, each token looked up once."""
-    if not ids:
-        return []
-    unique, places = np.unique(np.array(ids, dtype=np.int64), return_inverse=True)
-    names = np.array(reader.words_of(run, [unique.tolist()])[0], dtype=object)
-    return list(map(tuple, names[places.reshape(len(ids), -1)].tolist()))
 
 
 def _stacked(rows: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:

@@ -58,6 +58,7 @@ def test_a_file_of_another_kind_is_named_and_left_alone(tmp_path: Path, content:
     for action in (look, embryo_store.done, embryo_store.ensure_writable):
         assert "not a DuckDB file" in refusal(errors.NotAStore, lambda action=action: action(path))
     assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
     assert errors.NotAStore.exit_code == 2
 
 
@@ -69,6 +70,7 @@ def test_a_folder_is_no_store(tmp_path: Path) -> None:
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     path = altered(tmp_path / "other.duckdb", "CREATE TABLE sales (amount INTEGER)")
     assert "no results store" in refusal(errors.NotAStore, lambda: look(path))
+    assert list(tmp_path.iterdir()) == [path]
     meta = altered(tmp_path / "meta.duckdb", "CREATE TABLE meta (key VARCHAR, value VARCHAR)")
     assert "no schema version" in refusal(errors.NotAStore, lambda: look(meta))
     partial = altered(meta, "INSERT INTO meta VALUES ('schema_version', '1')")
