@@ -69,16 +69,23 @@ def written(
         with engine.cursor() as connection:
             connection.execute(f"USE {NAME}")
             yield connection
-        if usual:
-            engine.execute(f"DETACH {NAME}")
     except BaseException:
         engine.close()
         raise
-    if usual:
+    if usual and _let_go(engine):
         _idle_writers.clear()
         _idle_writers[store] = engine
     else:
         engine.close()
+
+
+def _let_go(engine: duckdb.DuckDBPyConnection) -> bool:
+    """Detaches the store; whether that went well. What was committed is safe if not: it stays in the log."""
+    try:
+        engine.execute(f"DETACH {NAME}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 @contextmanager
