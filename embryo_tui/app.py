@@ -6,11 +6,11 @@ Knows screens, actions and the desk; draws nothing itself and asks the store not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
@@ -20,17 +20,15 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
-from embryo_tui import actions, lists, share, world
+from embryo_tui import actions, world
 from embryo_tui import questions as q
 from embryo_tui.actions import ACTIONS, EVERYWHERE, Action
 from embryo_tui.data import Desk, Notice
 from embryo_tui.events import beyond
 from embryo_tui.filters import matcher
-from embryo_tui.help import Help
 from embryo_tui.look import Look, World
-from embryo_tui.palette import Palette
 from embryo_tui.screens.names import READING
-from embryo_tui.screens.registry import SCREENS
+from embryo_tui.screens.registry import SCREENS, view_of
 from embryo_tui.screens.view import Turned, View
 from embryo_tui.sight import following, in_sight
 from embryo_tui.steps import move, settle
@@ -41,6 +39,9 @@ from embryo_tui.widgets.plot import Plot
 from embryo_tui.widgets.prompt import Prompt
 from embryo_tui.widgets.scrubber import Scrubber
 from embryo_tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from embryo_tui.share import Errand
 
 #: Steps a second when playing.
 SPEEDS = (1, 2, 4, 8, 15, 30)
@@ -75,7 +76,7 @@ class Failed(Message):
 
 
 class EmbryoApp(App[None]):
-    """Looks at one results store."""
+    """Looks at one results store, or several beside one another."""
 
     TITLE = "embryo"
     CSS_PATH = "app.tcss"
@@ -89,13 +90,13 @@ class EmbryoApp(App[None]):
 
     def __init__(
         self,
-        path: str | Path,
+        stores: Sequence[Path],
         look: Look | None = None,
         *,
         title: str | None = None,
         low_bandwidth: bool = False,
     ) -> None:
-        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the file's name;
+        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the files' names;
         ``low_bandwidth``: fewer colours, and small pictures only while the cursor rests.
         """
         # Without colour Textual must write the terminal's own: it would turn the theme's into greys.
@@ -105,13 +106,13 @@ class EmbryoApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
-        self.path = Path(path)
-        self.sub_title = title or self.path.name
+        self.stores = tuple(stores)
+        self.sub_title = title or " + ".join(path.name for path in self.stores)
         self.look = look or Look(step=-1)
         self.world = World()
         self.problem: Notice | None = None
         self.desk = Desk(
-            path,
+            self.stores,
             arrived=lambda: self._post(Arrived()),
             noticed=lambda notice: self._post(Noticed(notice)),
             failed=lambda error: self._post(Failed(error)),
@@ -120,7 +121,7 @@ class EmbryoApp(App[None]):
         self.low_bandwidth = low_bandwidth
         self._speed = 2
         self._player: Timer | None = None
-        self._errand: share.Errand | None = None
+        self._errand: Errand | None = None
 
     def compose(self) -> ComposeResult:
         """Bar, screen, cursor, keys."""
@@ -131,9 +132,9 @@ class EmbryoApp(App[None]):
         yield Footer()
 
     async def on_mount(self) -> None:
-        """Shows the first screen and begins to ask."""
-        self.desk.start()
+        """Shows the first screen, then begins to ask: loading DuckDB would hold up the first frame."""
         await self._enter(self.look.screen)
+        self.call_after_refresh(self.desk.start)
 
     def on_unmount(self) -> None:
         """Ends the desk's thread."""
@@ -196,7 +197,7 @@ class EmbryoApp(App[None]):
 
     async def _enter(self, key: str) -> None:
         if key not in self._views:
-            view = self._views[key] = {view.key: view for view in SCREENS}[key]()
+            view = self._views[key] = view_of(key)()
             await self.query_one("#body").mount(view)
         for name, view in self._views.items():
             view.display = name == key
@@ -223,6 +224,9 @@ class EmbryoApp(App[None]):
                 return
 
     def _do(self, action: Action) -> None:
+        if not self.screen_stack:
+            # A key on its way while the app ends.
+            return
         if action.change is not None:
             self.turn(action.change(self.look, self.world))
         elif action.where != EVERYWHERE:
@@ -306,6 +310,8 @@ class EmbryoApp(App[None]):
         self.say(f"{found.step:,}: {found.kind} · {found.name}{more}")
 
     def _do_events(self) -> None:
+        from embryo_tui import lists
+
         events = self.view.events if self.view is not None else ()
         self.push_screen(lists.events(events, self.look.step), self._take_event)
 
@@ -314,6 +320,8 @@ class EmbryoApp(App[None]):
             self.turn(replace(self.look, step=settle(self.world.steps, int(key[0]))))
 
     def _do_curves(self) -> None:
+        from embryo_tui import lists
+
         view = self.view
         if view is not None:
             self.push_screen(lists.curves(lambda: view.plots, lambda: self.look, self.turn))
@@ -371,6 +379,8 @@ class EmbryoApp(App[None]):
             self.say(f"only what matches {self.look.filter}: a shows everything again")
 
     def _do_copy_sql(self) -> None:
+        from embryo_tui import share
+
         panel, view = self.panel, self.view
         if panel is None or view is None or panel.id is None:
             return
@@ -393,25 +403,37 @@ class EmbryoApp(App[None]):
             self._copy(text, "query", ".sql", "SQL")
 
     def _copy(self, text: str, stem: str, suffix: str, what: str) -> None:
+        from embryo_tui import share
+
         self.run_worker(
             partial(share.copy, self, text, stem, suffix, what), thread=True, exclusive=False, group="copy"
         )
 
     def _do_copy_command(self) -> None:
-        self._copy(share.command(self.look, self.path, self.low_bandwidth), "look", ".sh", "the command")
+        from embryo_tui import share
+
+        self._copy(share.command(self.look, self.stores, self.low_bandwidth), "look", ".sh", "the command")
 
     def _do_save_look(self) -> None:
+        from embryo_tui import share
+
         self._write(share.save_look, self.look)
 
     def _do_export_csv(self) -> None:
+        from embryo_tui import share
+
         if self.panel is not None:
             self._write(share.csv, self.look, self.panel.content())
 
     def _do_export_latex(self) -> None:
+        from embryo_tui import share
+
         if self.panel is not None:
             self._write(share.latex, self.look, self.panel.content())
 
     def _write(self, writer: Callable[..., str], *given: Any) -> None:
+        from embryo_tui import share
+
         self.run_worker(
             partial(share.written, self, writer, *given), thread=True, exclusive=False, group="copy"
         )
@@ -420,6 +442,8 @@ class EmbryoApp(App[None]):
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
 
     def _do_help(self) -> None:
+        from embryo_tui.help import Help
+
         self.push_screen(Help(tuple((view.key, view.title) for view in SCREENS), self.look.screen))
 
     def _do_quit(self) -> None:
@@ -427,6 +451,8 @@ class EmbryoApp(App[None]):
 
     def action_command_palette(self) -> None:
         """Opens the palette."""
+        from embryo_tui.palette import Palette
+
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 

@@ -39,7 +39,7 @@ NO_MAPS = np.zeros((0, 0, 0), dtype=np.float32)
 class Attention(View):
     """Heads at the left, by number and by map; the chosen one large at the right."""
 
-    key, title = "attention", "Attention"
+    key = "attention"
     _at: AttentionBytes | None = None
     _statistic: HeadStatistic | None = None
     _resting: Timer | None = None

@@ -33,7 +33,7 @@ BEHIND, AHEAD = 24, 24
 class Knowledge(View):
     """Relations and their curves above, facts and one fact's life (or the ledger) below."""
 
-    key, title = "knowledge", "Knowledge"
+    key = "knowledge"
     _facts: FactsAtStep | None = None
     _own: dict[str, Series]
 

@@ -35,7 +35,7 @@ LOSS = "loss"
 class Overview(View):
     """Card and coverage at the left, curves at the right."""
 
-    key, title = "overview", "Overview"
+    key = "overview"
 
     def compose(self) -> ComposeResult:
         """Four panels."""
