@@ -93,7 +93,10 @@ def _run(options: argparse.Namespace) -> int:
             if path is None:
                 return _fail("This installation holds no sample store. Make one: embryo-demo run", 2)
             return _show([path], options, title="sample store")
-    stores = list(dict.fromkeys(options.store)) or [Path("results.duckdb")]
+    unique: dict[Path, Path] = {}
+    for path in options.store or [Path("results.duckdb")]:
+        unique.setdefault(path.resolve(), path)
+    stores = list(unique.values())
     return _show(stores, options, title=" + ".join(path.name for path in stores))
 
 
@@ -102,12 +105,8 @@ def _show(stores: list[Path], options: argparse.Namespace, title: str) -> int:
         problem = _at_once(path)
         if problem:
             return _fail(problem, 2)
-    if options.print:
+    if options.print or not sys.stdout.isatty() or not sys.stdin.isatty():
         return _print(stores, options)
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
-        return _fail(
-            "embryo-tui draws in a terminal, and this is none. For text: embryo-tui FILE --print summary", 2
-        )
     from embryo_tui.curtain import curtain
 
     with curtain(title, tuple(entry.title for entry in SCREENS)) as lift:
@@ -136,6 +135,10 @@ def _print(stores: list[Path], options: argparse.Namespace) -> int:
         look = look_of(options)
     except BadLookError as error:
         return _fail(str(error), 2)
+    if not options.print:
+        return _fail(
+            "embryo-tui draws in a terminal, and this is none. For text: embryo-tui FILE --print summary", 2
+        )
     step = None if look.step < 0 else look.step
     return show(stores, options.print, run=look.run or None, step=step, width=options.width)
 
