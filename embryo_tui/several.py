@@ -36,7 +36,7 @@ def aliases(runs: Sequence[Sequence[str]], files: Sequence[str]) -> tuple[dict[s
     """
     count = Counter(run for held in runs for run in held)
     return tuple(
-        {run: f"{run} ({file})" for run in held if count[run] > 1}
+        {run: f"{file}:{run}" for run in held if count[run] > 1}
         for held, file in zip(runs, files, strict=True)
     )
 

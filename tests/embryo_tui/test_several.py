@@ -36,7 +36,7 @@ def test_files_are_told_apart_by_as_little_of_their_path_as_does() -> None:
 
 def test_only_names_that_two_stores_hold_are_changed() -> None:
     found = several.aliases([("albert", "bert"), ("albert",)], ("a", "b"))
-    assert found == ({"albert": "albert (a)"}, {"albert": "albert (b)"})
+    assert found == ({"albert": "a:albert"}, {"albert": "b:albert"})
 
 
 async def test_runs_of_both_stand_side_by_side_and_each_answers_from_its_own_store(
@@ -46,16 +46,16 @@ async def test_runs_of_both_stand_side_by_side_and_each_answers_from_its_own_sto
     async with app.run_test(size=(160, 45)) as pilot:
         await world.settle(pilot)
         assert app.world.runs == (
-            "albert-demo (results)",
+            "results:albert-demo",
             "bert-demo",
-            "albert-demo (other)",
+            "other:albert-demo",
             "electra-demo",
         )
         await pilot.press("o")
         await world.settle(pilot)
         assert app.world.steps[-1] == 3000
         assert {series.run for series in app.query_one("#word-curves", Plot).series} == set(app.world.runs)
-        for name in ("albert-demo (other)", "electra-demo"):
+        for name in ("other:albert-demo", "electra-demo"):
             app.turn(Look(screen="knowledge", step=1000, run=name, runs=app.world.runs, relation="P36"))
             await app.action_show("knowledge")
             await world.settle(pilot)
