@@ -206,6 +206,11 @@ class Desk:
             waiting = self._open_questions()
             if waiting:
                 self._answer(waiting[0][0][0])
+                continue
+            for place, store in enumerate(self._stores):
+                # Nothing to ask, but what was told of the store may be over.
+                if store.notice.kind in ("locked", "broken") and store.rests_until < time.monotonic():
+                    self._answer(place)
 
     def _open_questions(self) -> list[tuple[_Part, bool]]:
         """Questions without a fresh answer, in order; True: it is on the screen. Those to a store that could
