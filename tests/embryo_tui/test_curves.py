@@ -346,7 +346,7 @@ async def test_playing_goes_round_where_that_is_wanted(world: Any, store: Path) 
     async with world.opened(store, Look(step=1000)) as (app, pilot):
         await pilot.press("L", "space")
         assert isinstance(app, EmbryoApp)
-        app._tick()
+        app.player.tick()
         app.look = replace(app.look, step=1000)
-        app._tick()
+        app.player.tick()
         assert app.look.step == 0
