@@ -42,7 +42,7 @@ class Probe(ModelTask):
     meanwhile. ``labels``: the paper's lists, or the corpus's own.
     """
 
-    version = 1
+    version = 2
     reads = "edges"
     cost = Cost.FIT
     edge: ClassVar[EdgeTask]
