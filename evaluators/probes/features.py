@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +36,14 @@ class Pooling:
     pieces: torch.Tensor
     offsets: torch.Tensor
 
-    def means(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The spans' vectors, (layers, spans, width) in fp32 and on the states' device, from the ``states``
-        of every layer, (rows, length, width).
+    def means(self, states: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """The spans' vectors of one layer after another, (spans, width) in fp32 and on the states' device,
+        from the ``states`` of every layer, (rows, length, width).
         """
         pieces, offsets = self.pieces.to(states[0].device), self.offsets.to(states[0].device)
-        flat = (state.reshape(-1, state.shape[-1]).float() for state in states)
-        return torch.stack([torch.nn.functional.embedding_bag(pieces, f, offsets, mode="mean") for f in flat])
+        for state in states:
+            flat = state.reshape(-1, state.shape[-1]).float()
+            yield torch.nn.functional.embedding_bag(pieces, flat, offsets, mode="mean")
 
 
 def poolings(spans: TaskSpans, batches: Sequence[Batch]) -> tuple[Pooling, ...]:
@@ -62,21 +63,30 @@ def poolings(spans: TaskSpans, batches: Sequence[Batch]) -> tuple[Pooling, ...]:
 class FeatureBank:
     """Room for ``spans`` vectors of ``width`` numbers at each of ``layers`` layers, fp32, layer by layer.
 
-    Up to ``budget`` bytes it lies in memory; beyond, in a memory-mapped file under the folder for
-    temporary files. The file is unlinked as soon as it is open, so that nothing is left of it, however
-    the process ends.
+    It lies on the GPU that makes the states, where that has twice the room. Else, up to ``budget`` bytes, in
+    memory; beyond, in a memory-mapped file under the folder for temporary files. The file is unlinked as soon
+    as it is open, so that nothing is left of it, however the process ends.
     """
 
-    def __init__(self, layers: int, spans: int, width: int, budget: float) -> None:
-        """Takes the room.
+    def __init__(
+        self, layers: int, spans: int, width: int, budget: float, device: torch.device | None = None
+    ) -> None:
+        """Takes the room. ``device``: where the states are made.
 
         Raises:
             CheckpointError: the disk has not enough of it.
         """
         shape = (layers, spans, width)
         size = 4 * layers * spans * width
-        self.on_disk = size > budget
-        self._vectors: Floats = _mapped(shape, size) if self.on_disk else np.empty(shape, dtype=np.float32)
+        on_gpu = (
+            device is not None and device.type == "cuda" and 2 * size <= torch.cuda.mem_get_info(device)[0]
+        )
+        self.on_disk = not on_gpu and size > budget
+        self._vectors = (
+            torch.from_numpy(_mapped(shape, size))
+            if self.on_disk
+            else torch.empty(shape, dtype=torch.float32, device=device if on_gpu else None)
+        )
 
     @property
     def layers(self) -> int:
@@ -87,11 +97,12 @@ class FeatureBank:
         """Pools one batch: ``states``, one a layer, (rows, length, width)."""
         if len(pooling.offsets):
             last = pooling.first + len(pooling.offsets)
-            self._vectors[:, pooling.first : last] = pooling.means(states).cpu().numpy()
+            for layer, vectors in zip(self._vectors, pooling.means(states), strict=True):
+                layer[pooling.first : last] = vectors
 
     def layer(self, number: int) -> torch.Tensor:
         """All vectors of one layer: (spans, width), sharing the bank's memory."""
-        return torch.from_numpy(self._vectors[number])
+        return self._vectors[number]
 
 
 def _mapped(shape: tuple[int, int, int], size: int) -> Floats:

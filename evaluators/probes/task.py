@@ -184,10 +184,11 @@ class _Features(Collector):
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         prepared = self._prepared
         if self._bank is None:
-            width = seen.layers[0].shape[-1]
-            self._bank = FeatureBank(len(seen.layers), len(prepared.spans), width, prepared.budget)
+            width, self._device = seen.hidden.shape[-1], seen.hidden.device
+            self._bank = FeatureBank(
+                len(seen.layers), len(prepared.spans), width, prepared.budget, self._device
+            )
         self._bank.fill(prepared.poolings[index], seen.layers)
-        self._device = seen.hidden.device
 
     def findings(self) -> Mapping[str, Finding]:
         assert self._bank is not None
