@@ -5,6 +5,7 @@ A span's vector is the mean over its pieces (paper, appendix D.1). Knows neither
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
@@ -21,7 +22,6 @@ from evaluators.errors import CheckpointError
 from evaluators.probes.spans import TaskSpans
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,18 @@ class FeatureBank:
         on_gpu = (
             device is not None and device.type == "cuda" and 2 * size <= torch.cuda.mem_get_info(device)[0]
         )
-        self.on_disk = not on_gpu and size > budget
+        self._budget, self._touched = budget, 0
+        self._map = _mapped(size) if not on_gpu and size > budget else None
         self._vectors = (
-            torch.from_numpy(_mapped(shape, size))
-            if self.on_disk
-            else torch.empty(shape, dtype=torch.float32, device=device if on_gpu else None)
+            torch.empty(shape, dtype=torch.float32, device=device if on_gpu else None)
+            if self._map is None
+            else torch.frombuffer(self._map, dtype=torch.float32).view(shape)
         )
+
+    @property
+    def on_disk(self) -> bool:
+        """Does it lie in a file?"""
+        return self._map is not None
 
     @property
     def layers(self) -> int:
@@ -99,20 +105,32 @@ class FeatureBank:
             last = pooling.first + len(pooling.offsets)
             for layer, vectors in zip(self._vectors, pooling.means(states), strict=True):
                 layer[pooling.first : last] = vectors
+                self._touch(4 * vectors.numel())
 
     def layer(self, number: int) -> torch.Tensor:
         """All vectors of one layer: (spans, width), sharing the bank's memory."""
-        return self._vectors[number]
+        vectors = self._vectors[number]
+        self._touch(4 * vectors.numel())
+        return vectors
+
+    def _touch(self, size: int) -> None:
+        """So many bytes are used next: if they become too many, the pages used before go back to the file."""
+        self._touched += size
+        if self._map is not None and self._touched > self._budget:
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._touched = size
 
 
-def _mapped(shape: tuple[int, int, int], size: int) -> Floats:
+def _mapped(size: int) -> mmap.mmap:
     folder = Path(tempfile.gettempdir())
     try:
         with tempfile.TemporaryFile(dir=folder, prefix="embryo-features-") as file:
             if hasattr(os, "posix_fallocate"):
                 # Writing to a mapped page for which the disk has no room would kill the process.
                 os.posix_fallocate(file.fileno(), 0, size)
-            return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
+            else:
+                file.truncate(size)
+            return mmap.mmap(file.fileno(), size)
     except OSError as error:
         free = shutil.disk_usage(folder).free
         raise CheckpointError(
