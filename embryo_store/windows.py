@@ -15,6 +15,9 @@ from embryo_store.attention_answers import AttentionBytes
 from embryo_store.probe_answers import LABELS, ProbeAt, made
 from embryo_store.query import Reader
 
+#: Steps whose maps are read in one pass: an answer is held three times over while it is taken apart.
+MAPS = 6
+
 _EVALUATED = """
 SELECT dataset, seed, step FROM evaluations
 WHERE task = $1 AND status = 'done' AND run = $2 AND ($4 IS NULL OR protocol = $4)
@@ -48,10 +51,11 @@ def attention_window(
         return (None,) * len(steps)
     dataset, seed, at = shown
     found = {}
-    if wanted := sorted(step for step in set(at) if step is not None):
-        values = [run, wanted[0], wanted[-1], wanted, dataset, seed, sentence_id]
-        rows = reader.arrays(_MAPS, values)
-        for step in wanted:
+    wanted = sorted(step for step in set(at) if step is not None)
+    for start in range(0, len(wanted), MAPS):
+        part = wanted[start : start + MAPS]
+        rows = reader.arrays(_MAPS, [run, part[0], part[-1], part, dataset, seed, sentence_id])
+        for step in part:
             mine = rows["step"] == step
             if mine.any():
                 columns = (rows[name][mine] for name in ("layer", "head", "size", "map"))
