@@ -17,7 +17,7 @@ from embryo_store.probe_answers import LABELS, ProbeAt, made
 from embryo_store.query import Reader
 
 #: Steps whose maps are read in one pass: an answer is held three times over while it is taken apart.
-MAPS = 6
+MAPS = 4
 
 _EVALUATED = """
 SELECT dataset, seed, step FROM evaluations
