@@ -79,7 +79,7 @@ def facts_window(
         values = [run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
         rows = reader.arrays(_FACTS.format(columns=columns), values)
         tokens, logps = _side_by_side(rows, "token"), _side_by_side(rows, "logp")
-        words = _words(reader, run, tokens)
+        words = reader.words_of(run, tokens)
         for step in wanted:
             first, last = np.searchsorted(rows["step"], [step, step + 1])
             mine = slice(int(first), int(last))
@@ -92,7 +92,7 @@ def facts_window(
                 tuple(rows["object"][mine].tolist()),
                 np.asarray(rows["gold_rank"][mine], dtype=np.int64),
                 np.ma.filled(np.ma.asarray(rows["gold_logp"][mine], dtype=np.float64), np.nan),
-                tuple(words[mine]),
+                words[mine],
                 logps[mine].astype(np.float64),
             )
     return tuple(None if step is None else found.get(step) for step in at)
@@ -113,15 +113,6 @@ def probe_window(
         for step in wanted:
             found[step] = made(run, task, step, layer, [row[1:] for row in rows if row[0] == step])
     return tuple(None if step is None else found[step] for step in at)
-
-
-def _words(reader: Reader, run: str, ids: npt.NDArray[Any]) -> list[tuple[str, ...]]:
-    """Rows of token ids as rows of tokens, each token looked up once."""
-    if not ids.size:
-        return [()] * len(ids)
-    unique, places = np.unique(ids, return_inverse=True)
-    names = np.array(reader.words_of(run, [unique.tolist()])[0], dtype=object)
-    return list(map(tuple, names[places.reshape(ids.shape)].tolist()))
 
 
 def _side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:

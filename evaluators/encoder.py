@@ -1,14 +1,16 @@
-"""The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states of chosen pieces alone.
+"""The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states that are read, no others.
 
-Masked prediction reads the last layer at the masked pieces and nothing else: the last layer needs keys and
-values of all pieces, and all the rest of the chosen ones. In bf16, products run in oneDNN with packed weights
-and the activation fused; additions to the residual stream and layer norms stay in fp32. The embeddings are
-those of the loaded transformers model, whose weights are taken over once a checkpoint.
+Probes read every layer. Masked prediction reads the last layer at the masked pieces and nothing else: the
+last layer needs keys and values of all pieces, and all the rest of the chosen ones. In bf16, products run in
+oneDNN with packed weights and the activation fused; additions to the residual stream and layer norms stay in
+fp32. The embeddings are those of the loaded transformers model, whose weights are taken over once a
+checkpoint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +55,22 @@ class Encoder:
         """
         rows, length = ids.shape
         with torch.inference_mode():
-            state = self.embed(ids).flatten(0, 1)
-            for layer in self.layers[:-1]:
-                mixed = self._mix(layer.all_three(state.to(self.dtype)), rows, length)
-                state = _finish(layer, state, mixed, self.dtype)
+            (state,) = deque(self._through(ids, self.layers[:-1]), maxlen=1)
             return self._last(state, rows, length, row, column)
+
+    def every(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Every layer's states (rows, length, width) in fp32, embeddings first, of rows of one length."""
+        with torch.inference_mode():
+            return tuple(state.view(*ids.shape, -1) for state in self._through(ids, self.layers))
+
+    def _through(self, ids: torch.Tensor, layers: Sequence[_Layer]) -> Iterator[torch.Tensor]:
+        """The embeddings' states (pieces, width), and those of each of the ``layers``."""
+        state = self.embed(ids).flatten(0, 1)
+        yield state
+        for layer in layers:
+            mixed = self._mix(layer.all_three(state.to(self.dtype)), *ids.shape)
+            state = _finish(layer, state, mixed, self.dtype)
+            yield state
 
     def _mix(self, three: torch.Tensor, rows: int, length: int) -> torch.Tensor:
         """Attention of every piece to its row; (pieces, 3 · width) to (pieces, width)."""
