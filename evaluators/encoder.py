@@ -1,9 +1,9 @@
 """The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states of chosen pieces alone.
 
 Masked prediction reads the last layer at the masked pieces and nothing else: the last layer needs keys and
-values of all pieces, and all the rest of the chosen ones. In bf16, products run in oneDNN with packed weights
-and the activation fused; additions to the residual stream and layer norms stay in fp32. The embeddings are
-those of the loaded transformers model, whose weights are taken over once a checkpoint.
+values of all pieces, and all the rest of the chosen ones. In bf16 on CPUs, products run in oneDNN with packed
+weights and the activation fused; additions to the residual stream and layer norms stay in fp32. Embeddings
+are those of the loaded transformers model, whose weights are taken over once a checkpoint.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from torch.nn import functional
 from evaluators.hardware import Dtype
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
+
+#: Up to this many pieces a row, attention is computed as batched products.
+_SHORT = 128
 
 #: config.json's activation → (what oneDNN calls it, which form of it).
 _ACTIVATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "gelu_pytorch_tanh": ("gelu", "tanh")}
@@ -52,6 +55,7 @@ class Encoder:
         ``ids`` (rows, length) are of one length, without padding; ``row`` ascends.
         """
         rows, length = ids.shape
+        row, column = row.to(ids.device), column.to(ids.device)
         with torch.inference_mode():
             state = self.embed(ids).flatten(0, 1)
             for layer in self.layers[:-1]:
@@ -62,8 +66,19 @@ class Encoder:
     def _mix(self, three: torch.Tensor, rows: int, length: int) -> torch.Tensor:
         """Attention of every piece to its row; (pieces, 3 · width) to (pieces, width)."""
         query, key, value = three.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = self._attend(query, key, value)
         return mixed.transpose(1, 2).reshape(rows * length, -1)
+
+    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Attention (rows, heads, length, width of a head). On CPUs PyTorch's own kernel is made for long
+        rows; in bf16, sentences take half its time as batched products.
+        """
+        if self.dtype != torch.bfloat16 or query.is_cuda or query.shape[2] > _SHORT:
+            return functional.scaled_dot_product_attention(query, key, value)
+        shape = query.shape
+        query, key, value = (part.flatten(0, 1) for part in (query, key, value))
+        scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(shape[-1] ** -0.5)
+        return torch.bmm(scores.softmax(-1).to(self.dtype), value).view(shape)
 
     def _last(
         self, state: torch.Tensor, rows: int, length: int, row: torch.Tensor, column: torch.Tensor
@@ -74,7 +89,7 @@ class Encoder:
         # One query a row is the rule: a word of several pieces asks once for each of its places.
         asked = row * length + column
         mine = state[asked]
-        place = torch.arange(len(row)) - torch.searchsorted(row, row)
+        place = torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)
         width = int(place.max()) + 1
         query = layer.query(mine.to(self.dtype)).view(len(row), self.heads, -1)
         padded = query.new_zeros(rows, width, *query.shape[1:])
@@ -89,11 +104,11 @@ def _finish(layer: _Layer, state: torch.Tensor, mixed: torch.Tensor, dtype: torc
 
 
 def make_encoder(model: Any, dtype: Dtype) -> Encoder | None:
-    """Takes over a transformers model; None where it is of another build, or not on a CPU."""
+    """Takes over a transformers model; None where it is of another build."""
     config, base = model.config, model.base_model
     kind = config.model_type
     activation = _ACTIVATIONS.get(str(getattr(config, "hidden_act", getattr(config, "activation", ""))))
-    if kind not in _PARTS or activation is None or next(model.parameters()).device.type != "cpu":
+    if kind not in _PARTS or activation is None:
         return None
     number = torch.bfloat16 if dtype == "bf16" else torch.float32
     made: dict[int, _Layer] = {}
@@ -176,7 +191,7 @@ def _linear(parts: Sequence[Any], dtype: torch.dtype, activation: tuple[str, str
     """Linear maps side by side as one, with the activation that follows, through oneDNN where it is there."""
     weight = torch.cat([part.weight for part in parts]).to(dtype)
     bias = torch.cat([part.bias for part in parts]).to(dtype)
-    if dtype == torch.bfloat16 and torch.backends.mkldnn.is_available():
+    if dtype == torch.bfloat16 and weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight)
         name, form = activation or ("none", "")
         return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, bias, name, [], form)

@@ -112,7 +112,7 @@ class Resident:
         if held is not None and held.encoder is None:
             held.encoder = make_encoder(self._model, self.dtype)
         if held is not None and held.encoder is not None:
-            return held.encoder.states(ids, row, column)
+            return held.encoder.states(ids.to(self.device), row, column)
         found: torch.Tensor = self.body(ids, attentions=False).last_hidden_state[row, column]
         return found
 

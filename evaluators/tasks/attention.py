@@ -19,8 +19,8 @@ from evaluators.batches import Batch, Stream, by_length
 from evaluators.corpora.base import Corpus, SentenceCorpus
 from evaluators.errors import CheckpointError, InputError
 from evaluators.tasks.base import Collector, Cost, Finding, ModelTask, Pass, Prepared
-from evaluators.tasks.maps import STATISTICS, row_sums
-from evaluators.tasks.scores import Ints
+from evaluators.tasks.maps import PATTERNS, STATISTICS, patterns, row_sums
+from evaluators.tasks.scores import Ints, proportion
 from evaluators.words import frame
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Attention(ModelTask):
     """``size``: the side of stored maps. ``singles``: how many first sentences are stored alone."""
 
     name = "attention"
-    version = 1
+    version = 2
     summary = (
         "Attention maps of every layer and head, averaged and for single sentences; statistics of every head."
     )
@@ -141,6 +141,7 @@ class _Maps(Collector):
         self._singles: dict[int, npt.NDArray[np.float32]] = {}
         self._sums: dict[tuple[str, int], torch.Tensor] = {}
         self._rows: dict[str, int] = defaultdict(int)
+        self._patterns: npt.NDArray[np.int64] | None = None
 
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         prepared, length = self._prepared, batch.ids.shape[1]
@@ -154,6 +155,9 @@ class _Maps(Collector):
                 self._sums[key] = self._sums[key] + total if key in self._sums else total
                 if number == 1:
                     self._rows[statistic] += rows
+        shown = np.stack([patterns(layer).numpy() for layer in layers], axis=1)
+        counted = (shown[..., None] == np.arange(len(PATTERNS))).sum(0)
+        self._patterns = counted if self._patterns is None else self._patterns + counted
         size = prepared.size
         cropped = np.stack([layer[..., :size, :size].numpy() for layer in layers], axis=1)
         if length >= size:
@@ -165,6 +169,7 @@ class _Maps(Collector):
 
     def findings(self) -> Mapping[str, Finding]:
         assert self._average is not None
+        assert self._patterns is not None
         metrics = [
             Metric(
                 statistic,
@@ -178,7 +183,18 @@ class _Maps(Collector):
             if name == statistic
             for head, value in enumerate(total, start=1)
         ]
+        sentences = len(self._prepared.rows)
+        metrics += [
+            replace(proportion(f"pattern {pattern}", int(count), sentences), layer=layer, head=head)
+            for place, pattern in enumerate(PATTERNS)
+            for (layer, head), count in _numbered(self._patterns[..., place])
+        ]
         average = (self._average / self._prepared.averaged).astype(np.float32)
         maps = [AttentionMaps(AVERAGE, average)]
         maps += [AttentionMaps(number, self._singles[number]) for number in sorted(self._singles)]
         return {"paper": Finding(metrics, maps)}
+
+
+def _numbered(values: npt.NDArray[np.int64]) -> list[tuple[tuple[int, int], int]]:
+    """Values (layers, heads) with their layer and head, from 1."""
+    return [((layer + 1, head + 1), int(value)) for (layer, head), value in np.ndenumerate(values)]

@@ -144,6 +144,10 @@ class ModelTask(Task):
         """The protocols under which ``corpus`` can be judged."""
         return ("paper",)
 
+    def beside(self, corpus: Corpus) -> Mapping[str, Json]:
+        """What decides the numbers beside the corpus's data, the weights and the options."""
+        return {}
+
     @abstractmethod
     def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:
         """Makes the inputs. ``limit``: the longest row that the model reads, special pieces included."""

@@ -11,6 +11,15 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
+#: After Kovaleva et al. 2019; docs/evaluators.md has the rules. Each is a share of the sentences.
+PATTERNS = ("vertical", "diagonal", "vertical+diagonal", "block", "heterogeneous")
+#: A pattern is seen where it holds so much of the attention, beyond what uniform attention would put there.
+_SEEN = 0.5
+#: Of vertical and diagonal attention, one stands alone where its part of both is so large.
+_ALONE = 0.75
+#: Columns that make a vertical map: as many as there are special pieces in a row.
+_COLUMNS = 2
+
 #: Stands for 0 under a logarithm whose factor is 0.
 _TINY = 1e-30
 
@@ -39,6 +48,54 @@ def row_sums(maps: torch.Tensor, punctuation: npt.NDArray[np.bool_]) -> dict[str
     }
     beside = {"previous": sentences, "next": sentences}
     return {name: (each.double().sum((0, 2)), rows - beside.get(name, 0)) for name, each in mass.items()}
+
+
+def patterns(maps: torch.Tensor) -> torch.Tensor:
+    """Which of ``PATTERNS`` each map shows: (sentences, heads, n, n) to indices (sentences, heads)."""
+    import torch
+
+    n = maps.shape[-1]
+    columns = maps.mean(-2)
+    vertical = _beyond(columns.topk(min(_COLUMNS, n), dim=-1).values.sum(-1), min(_COLUMNS, n) / n)
+    band = torch.ones(n, n, dtype=torch.bool, device=maps.device).tril(1).triu(-1)
+    diagonal = _beyond((maps * band).sum((-2, -1)) / n, float(band.sum()) / n**2)
+    both = vertical + diagonal
+    found = torch.full(both.shape, PATTERNS.index("heterogeneous"), device=maps.device)
+    found[_blocks(maps) >= _SEEN] = PATTERNS.index("block")
+    seen = both >= _SEEN
+    found[seen] = PATTERNS.index("vertical+diagonal")
+    found[seen & (vertical >= _ALONE * both)] = PATTERNS.index("vertical")
+    found[seen & (diagonal >= _ALONE * both)] = PATTERNS.index("diagonal")
+    return found
+
+
+def _blocks(maps: torch.Tensor) -> torch.Tensor:
+    """How much more than by chance stays within two blocks, at the best cut: at least a quarter of the
+    pieces on each side.
+    """
+    import torch
+
+    n = maps.shape[-1]
+    # Corner sums: inner[..., k] is the mass of the first k rows on the first k columns.
+    sums = maps.cumsum(-2).cumsum(-1) / n
+    inner = sums.diagonal(dim1=-2, dim2=-1)
+    total, left, top = sums[..., -1, -1, None], sums[..., -1, :], sums[..., :, -1]
+    within = inner + total - left - top + inner
+    cuts = torch.arange(1, n + 1, device=maps.device, dtype=maps.dtype)
+    chance = (cuts**2 + (n - cuts) ** 2) / n**2
+    first, last = max(-(-n // 4), 1), min(n - -(-n // 4), n - 1)
+    if first > last:
+        return maps.new_zeros(maps.shape[:2])
+    here = slice(first - 1, last)
+    found: torch.Tensor = ((within[..., here] - chance[here]) / (1 - chance[here])).amax(-1)
+    return found
+
+
+def _beyond(share: torch.Tensor, chance: float) -> torch.Tensor:
+    """What a share has beyond that of uniform attention, of all that it could have; at least 0."""
+    if chance >= 1:
+        return share * 0
+    return ((share - chance) / (1 - chance)).clamp(0, 1)
 
 
 def _entropy(p: torch.Tensor) -> torch.Tensor:
