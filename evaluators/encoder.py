@@ -1,9 +1,10 @@
 """The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states of chosen pieces alone.
 
-Masked prediction reads the last layer at the masked pieces and nothing else: the last layer needs keys and
-values of all pieces, and all the rest of the chosen ones. In bf16 on CPUs, products run in oneDNN with packed
-weights and the activation fused; additions to the residual stream and layer norms stay in fp32. Embeddings
-are those of the loaded transformers model, whose weights are taken over once a checkpoint.
+Masked prediction reads the last layer at the masked pieces and nothing else: it is computed for these alone,
+its keys and values not at all (``_last``). The masked copies of a sentence enter the first layer almost
+alike: its queries, keys and values are computed once for every token at a place. In bf16 on CPUs, products
+run in oneDNN with packed weights and the activation fused; additions to the residual stream and layer norms
+stay in fp32. Embeddings are those of the loaded model, whose weights are taken over once a checkpoint.
 """
 
 from __future__ import annotations
@@ -28,11 +29,17 @@ _ACTIVATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "gelu_py
 
 @dataclass(frozen=True)
 class _Layer:
-    """One layer after Vaswani et al. 2017, norms last. ``both``: keys and values at once."""
+    """One layer after Vaswani et al. 2017, norms last. ``all_three``: queries, keys and values at once.
+
+    ``to_key`` (heads, width of a head, width) and ``to_value`` (heads, width, width of a head) are their
+    matrices by head, ``value_bias`` (width) what is added to values.
+    """
 
     query: Linear
-    both: Linear
     all_three: Linear
+    to_key: torch.Tensor
+    to_value: torch.Tensor
+    value_bias: torch.Tensor
     out: Linear
     norm: Linear
     up: Linear
@@ -58,8 +65,10 @@ class Encoder:
         row, column = row.to(ids.device), column.to(ids.device)
         with torch.inference_mode():
             state = self.embed(ids).flatten(0, 1)
-            for layer in self.layers[:-1]:
-                mixed = self._mix(layer.all_three(state.to(self.dtype)), rows, length)
+            for number, layer in enumerate(self.layers[:-1]):
+                shown = state.to(self.dtype)
+                three = layer.all_three(shown) if number else _once(layer.all_three, shown, ids)
+                mixed = self._mix(three, rows, length)
                 state = _finish(layer, state, mixed, self.dtype)
             return self._last(state, rows, length, row, column)
 
@@ -83,19 +92,34 @@ class Encoder:
     def _last(
         self, state: torch.Tensor, rows: int, length: int, row: torch.Tensor, column: torch.Tensor
     ) -> torch.Tensor:
+        """The last layer, of the asked pieces.
+
+        q · Kx = (qK) · x, and a sum of values Vx is V of the sum of x: so matrices meet the few queries
+        rather than all pieces. What a key's bias adds is alike for all pieces of a row: softmax drops it.
+        """
         layer = self.layers[-1]
-        both = layer.both(state.to(self.dtype)).view(rows, length, 2, self.heads, -1)
-        key, value = both.permute(2, 0, 3, 1, 4).unbind(0)
-        # One query a row is the rule: a word of several pieces asks once for each of its places.
-        asked = row * length + column
-        mine = state[asked]
-        place = torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)
-        width = int(place.max()) + 1
+        mine = state[row * length + column]
         query = layer.query(mine.to(self.dtype)).view(len(row), self.heads, -1)
-        padded = query.new_zeros(rows, width, *query.shape[1:])
-        padded[row, place] = query
-        mixed = functional.scaled_dot_product_attention(padded.transpose(1, 2), key, value)
-        return _finish(layer, mine, mixed.transpose(1, 2)[row, place].flatten(1), self.dtype).float()
+        looked_for = torch.bmm(query.transpose(0, 1), layer.to_key).transpose(0, 1)
+        # One query a row is the rule: a word of several pieces asks once for each of its places.
+        place = torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)
+        padded = looked_for.new_zeros(rows, int(place.max()) + 1, *looked_for.shape[1:])
+        padded[row, place] = looked_for
+        pieces = state.to(self.dtype).view(rows, length, -1)
+        scores = torch.bmm(padded.flatten(1, 2), pieces.transpose(1, 2)).float()
+        weights = scores.mul_(query.shape[-1] ** -0.5).softmax(-1).to(self.dtype)
+        seen = torch.bmm(weights, pieces).view(padded.shape)[row, place]
+        mixed = torch.bmm(seen.transpose(0, 1), layer.to_value).transpose(0, 1).flatten(1) + layer.value_bias
+        return _finish(layer, mine, mixed, self.dtype).float()
+
+
+def _once(linear: Linear, states: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """``linear`` of embeddings (pieces, width), which a token and its place in ``ids`` decide: each once."""
+    columns = torch.arange(ids.shape[1], device=ids.device)
+    different, which = torch.unique(ids * ids.shape[1] + columns, return_inverse=True)
+    which = which.flatten()
+    first = which.new_empty(len(different)).scatter_(0, which, torch.arange(len(which), device=ids.device))
+    return linear(states[first])[which]
 
 
 def _finish(layer: _Layer, state: torch.Tensor, mixed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -111,13 +135,13 @@ def make_encoder(model: Any, dtype: Dtype) -> Encoder | None:
     if kind not in _PARTS or activation is None:
         return None
     number = torch.bfloat16 if dtype == "bf16" else torch.float32
+    heads = getattr(config, "num_attention_heads", None) or config.n_heads
     made: dict[int, _Layer] = {}
     layers = []
     for module in _PARTS[kind][0](base):
         if id(module) not in made:
-            made[id(module)] = _layer(_PARTS[kind][1](module), number, activation)
+            made[id(module)] = _layer(_PARTS[kind][1](module), heads, number, activation)
         layers.append(made[id(module)])
-    heads = getattr(config, "num_attention_heads", None) or config.n_heads
     return Encoder(_embedding(base), layers, heads, number)
 
 
@@ -173,12 +197,14 @@ _PARTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, ...]]]]
 }
 
 
-def _layer(parts: tuple[Any, ...], dtype: torch.dtype, activation: tuple[str, str]) -> _Layer:
+def _layer(parts: tuple[Any, ...], heads: int, dtype: torch.dtype, activation: tuple[str, str]) -> _Layer:
     query, key, value, out, norm, up, down, last_norm = parts
     return _Layer(
         query=_linear((query,), dtype),
-        both=_linear((key, value), dtype),
         all_three=_linear((query, key, value), dtype),
+        to_key=key.weight.to(dtype).unflatten(0, (heads, -1)),
+        to_value=value.weight.to(dtype).unflatten(0, (heads, -1)).transpose(1, 2),
+        value_bias=value.bias.to(dtype),
         out=_linear((out,), dtype),
         norm=norm,
         up=_linear((up,), dtype, activation),

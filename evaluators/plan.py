@@ -125,7 +125,7 @@ def _jobs(
     jobs: list[Job] = []
     if not task.suits(saved):
         return jobs
-    for corpus in corpora[task.reads]:
+    for corpus in _of(task, corpora):
         identities = {
             protocol: identify(saved, task, corpus, protocol=protocol, dtype=dtype)
             for protocol in task.protocols(corpus)
@@ -134,6 +134,12 @@ def _jobs(
             continue
         jobs.append(Job(saved, task, corpus, identities, is_done(identities, done)))
     return jobs
+
+
+def _of(task: ModelTask, corpora: Mapping[str, Sequence[Corpus]]) -> Sequence[Corpus]:
+    """The corpora that a task reads, each name once: results are known by it."""
+    found = {corpus.name: corpus for kind in reversed((task.reads, *task.also)) for corpus in corpora[kind]}
+    return list(found.values())
 
 
 def is_done(identities: Mapping[str, Identity], done: Mapping[Key, Done]) -> bool:
@@ -180,6 +186,7 @@ def _read(
 ) -> Mapping[str, Sequence[Corpus]]:
     """The corpora of every kind that is needed, each read once; words ranked by ``frequencies``."""
     needed = {task.reads for task in tasks}
+    needed |= {kind for task in tasks if isinstance(task, ModelTask) for kind in task.also}
     corpora: dict[str, list[Corpus]] = {kind: [] for kind in get_args(Kind)}
     for found in data.corpora:
         if found.kind in needed:

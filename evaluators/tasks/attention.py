@@ -6,6 +6,7 @@ taken over all sentences, uncropped (docs/evaluators.md).
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from embryo_store.records import AttentionMaps, Dataset, Metric, Sentence
+from embryo_store.records import AttentionMaps, Dataset, Json, Metric, Sentence
 from evaluators.batches import Batch, Stream, by_length
-from evaluators.corpora.base import Corpus, SentenceCorpus
+from evaluators.corpora.base import Corpus, SentenceCorpus, WordCorpus
 from evaluators.errors import CheckpointError, InputError
-from evaluators.tasks.base import Collector, Cost, Finding, ModelTask, Pass, Prepared
+from evaluators.tasks.base import Collector, Cost, Finding, Kind, ModelTask, Pass, Prepared
 from evaluators.tasks.maps import PATTERNS, STATISTICS, patterns, row_sums
 from evaluators.tasks.scores import Ints, proportion
+from evaluators.tasks.words import pieced_words, unmasked
 from evaluators.words import frame
 
 if TYPE_CHECKING:
@@ -34,7 +36,10 @@ AVERAGE = 0
 
 @dataclass(frozen=True)
 class Attention(ModelTask):
-    """``size``: the side of stored maps. ``singles``: how many first sentences are stored alone."""
+    """``size``: the side of stored maps. ``singles``: how many first sentences are stored alone.
+
+    ``words``: over corpora of words, too, in the pass that reconstruction needs anyway.
+    """
 
     name = "attention"
     version = 2
@@ -46,6 +51,16 @@ class Attention(ModelTask):
 
     size: int = 32
     singles: int = 3
+    words: bool = False
+
+    @property
+    def also(self) -> tuple[Kind, ...]:
+        """Words, where that is asked for."""
+        return ("words",) if self.words else ()
+
+    def options(self) -> Mapping[str, Json]:
+        """All but where else it looks, which changes no number."""
+        return {"size": self.size, "singles": self.singles}
 
     def __post_init__(self) -> None:
         """Refuses sizes that no map can have."""
@@ -60,34 +75,36 @@ class Attention(ModelTask):
         Raises:
             CheckpointError: no sentence is long enough for the average.
         """
-        if not isinstance(corpus, SentenceCorpus):
+        if isinstance(corpus, WordCorpus):
+            _, pieced = pieced_words(corpus, vocabulary, limit)
+            rows = [sentence.ids for sentence in pieced.sentences]
+            texts = tuple(" ".join(words) for words in corpus.words)
+            stream = unmasked(corpus, pieced, vocabulary, limit)
+            first = np.cumsum([0, *map(len, corpus.words)])
+            cut = sum(not pieced.judged[a:b].all() for a, b in itertools.pairwise(first))
+        elif isinstance(corpus, SentenceCorpus):
+            pieces, texts = vocabulary.many(corpus.sentences), corpus.sentences
+            rows = [frame(vocabulary, ids[: limit - 2]) for ids in pieces]
+            cut = sum(len(ids) > limit - 2 for ids in pieces)
+            key = ("sentences", corpus.data_hash, vocabulary.digest, str(limit))
+            stream = Stream(key, by_length(rows), attentions=True)
+        else:
             raise TypeError(f"expected sentences, found {type(corpus).__name__}")
-        pieces = vocabulary.many(corpus.sentences)
-        rows = [frame(vocabulary, ids[: limit - 2]) for ids in pieces]
         size = min(self.size, limit)
         if not any(len(row) >= size for row in rows):
             longest = max(map(len, rows))
             raise CheckpointError(
                 f"{corpus.uri}: the longest sentence has {longest} pieces, the average needs {size}."
             )
-        key = ("sentences", corpus.data_hash, vocabulary.digest, str(limit))
-        cut = sum(len(ids) > limit - 2 for ids in pieces)
-        return _PreparedAttention(
-            corpus,
-            vocabulary,
-            tuple(rows),
-            size,
-            self.singles,
-            cut,
-            Stream(key, by_length(rows), attentions=True),
-        )
+        return _PreparedAttention(corpus, vocabulary, tuple(rows), texts, size, self.singles, cut, stream)
 
 
 @dataclass(frozen=True)
 class _PreparedAttention(Prepared):
-    corpus: SentenceCorpus
+    corpus: SentenceCorpus | WordCorpus
     vocabulary: Vocabulary
     rows: tuple[Ints, ...]
+    texts: tuple[str, ...]
     size: int
     singles: int
     cut: int
@@ -107,7 +124,7 @@ class _PreparedAttention(Prepared):
             Sentence(
                 vocab=self.vocabulary.digest,
                 sentence_id=number,
-                text=self.corpus.sentences[number - 1],
+                text=self.texts[number - 1],
                 pieces=self.vocabulary.strings([int(i) for i in self.rows[number - 1][: self.size]]),
             )
             for number in range(1, min(self.singles, len(self.rows)) + 1)
@@ -145,8 +162,11 @@ class _Maps(Collector):
 
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         prepared, length = self._prepared, batch.ids.shape[1]
-        if not seen.attentions:
-            raise CheckpointError("the model gave no attention maps, although eager attention was asked for.")
+        if not seen.attentions or seen.attentions[0] is None:
+            raise CheckpointError(
+                "The model gives no attention maps back, though they were asked for: this version of "
+                "transformers computes them in a way that keeps none. Take one that pyproject.toml names."
+            )
         layers = [layer.float().cpu() for layer in seen.attentions]
         punctuation = self._punctuation[batch.ids]
         for number, layer in enumerate(layers, start=1):

@@ -136,6 +136,11 @@ class ModelTask(Task):
     #: Which part of a checkpoint serves it.
     needs: ClassVar[Needs] = "encoder"
 
+    @property
+    def also(self) -> tuple[Kind, ...]:
+        """Kinds of corpora that its options make it read beside ``reads``."""
+        return ()
+
     def suits(self, saved: SavedStep) -> bool:
         """Can a checkpoint of this kind be judged at all?"""
         return True

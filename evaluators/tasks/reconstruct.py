@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluators.batches import Stream, by_length
 from evaluators.corpora.base import Corpus
 from evaluators.tasks.base import Cost, Prepared
-from evaluators.tasks.words import Asked, JudgeWords, pieced_words
+from evaluators.tasks.words import Asked, JudgeWords, pieced_words, unmasked
 
 if TYPE_CHECKING:
     from evaluators.vocabulary import Vocabulary
@@ -28,11 +27,10 @@ class Reconstruct(JudgeWords):
     def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:
         """One row a sentence."""
         words, pieced = pieced_words(corpus, vocabulary, limit)
-        batches = by_length([sentence.ids for sentence in pieced.sentences])
+        stream = unmasked(words, pieced, vocabulary, limit)
         asked = []
-        for batch in batches:
+        for batch in stream.batches:
             owner = np.stack([pieced.sentences[item].owner for item in batch.item])
             row, column = np.nonzero(owner >= 0)
             asked.append(Asked(row, column, batch.ids[row, column], owner[row, column]))
-        key = ("plain", words.data_hash, vocabulary.digest, str(limit))
-        return self.judging(words, pieced, Stream(key, batches), asked)
+        return self.judging(words, pieced, stream, asked)

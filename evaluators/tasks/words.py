@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embryo_store.records import Dataset, Json, Metric, Outcomes
-from evaluators.batches import Batch, Stream
+from evaluators.batches import Batch, Stream, by_length
 from evaluators.corpora.base import Corpus, WordCorpus
 from evaluators.corpora.frequencies import UNSEEN
 from evaluators.errors import CheckpointError, InputError
@@ -130,6 +130,17 @@ def pieced_words(corpus: Corpus, vocabulary: Vocabulary, limit: int) -> tuple[Wo
     if not pieced.judged.any():
         raise CheckpointError(f"{corpus.uri}: no word fits a model that reads {limit} pieces.")
     return corpus, pieced
+
+
+def unmasked(
+    corpus: WordCorpus, pieced: PiecedCorpus, vocabulary: Vocabulary, limit: int, *, layers: bool = False
+) -> Stream:
+    """The sentences as they are, one a row: one pass for all tasks that read them so, maps of attention and,
+    where one of them asks, the states of all ``layers`` included.
+    """
+    batches = by_length([sentence.ids for sentence in pieced.sentences])
+    key = ("plain", corpus.data_hash, vocabulary.digest, str(limit))
+    return Stream(key, batches, attentions=True, layers=layers)
 
 
 def argmax(head: Callable[[torch.Tensor], torch.Tensor], states: torch.Tensor) -> Ints:
