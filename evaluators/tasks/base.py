@@ -120,8 +120,9 @@ class Task(ABC):
     cost: ClassVar[Cost]
 
     def options(self) -> Mapping[str, Json]:
-        """The options that decide what is measured."""
-        return dataclasses.asdict(self)
+        """The options that decide what is measured, as the store keeps them."""
+        told = dataclasses.asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
     @property
     def drawn_by(self) -> int:

@@ -97,6 +97,7 @@ def test_other_frequencies_are_another_input_of_the_tasks_that_use_them(
     assert n == sum(rank <= 2 for rank in ranks())
     changed = evaluate("diff", "--step", "0", "--task", "reconstruct")[1]
     assert "frequencies" in changed
+    assert "option" not in changed
 
 
 def ranks() -> list[int]:
