@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +27,7 @@ from embryo_store.explain import (
     missing,
     system_explained,
 )
-from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses
+from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses, sidecars
 
 #: Seconds between two attempts to stop a query that is past its time.
 INTERRUPT_EVERY = 0.05
@@ -55,7 +55,7 @@ def reading(
         files = beside()
         return engine.read_once(store, beside=files) if files or not turnstile else engine.read(store)
 
-    with engine_explained(store, "read"), ExitStack() as held:
+    with _no_locks_left_by(store), engine_explained(store, "read"), ExitStack() as held:
         with system_explained(store, "read"):
             if not store.exists():
                 raise StoreMissing(missing(store))
@@ -88,7 +88,7 @@ def alone(
     def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return engine.written(store, beside=beside(), settings=settings)
 
-    with engine_explained(store, "write"), ExitStack() as held:
+    with _no_locks_left_by(store), engine_explained(store, "write"), ExitStack() as held:
         with system_explained(store, "write"):
             connected = _connected(store, deadline, "write", opened, turnstile=turnstile, create=create)
             connection = held.enter_context(connected)
@@ -113,13 +113,8 @@ def writing(
     ``then`` is done after the commit, before anybody else gets in.
     """
     with alone(path, timeout=timeout, create=create, turnstile=turnstile, beside=beside) as connection:
-        connection.execute("BEGIN")
-        try:
+        with engine.transaction(connection):
             yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            _roll_back(connection)
-            raise
         then()
 
 
@@ -161,6 +156,20 @@ def _connected(
         time.sleep(pause)
 
 
+@contextmanager
+def _no_locks_left_by(store: Path) -> Iterator[None]:
+    """Takes lock files away again that were made beside a file which turned out to be no store."""
+    new = [file for file in sidecars(store) if not file.exists()]
+    try:
+        yield
+    except NotAStore:
+        # Whoever else came to lock them meanwhile is told the same.
+        for file in new:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+        raise
+
+
 def _pass(store: Path, deadline: float, purpose: Purpose) -> AbstractContextManager[None]:
     return pass_for_writing(store, deadline) if purpose == "write" else pass_for_reading(store, deadline)
 
@@ -182,14 +191,6 @@ def _stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Ite
     finally:
         done.set()
         watcher.join()
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute("ROLLBACK")
-    except duckdb.Error:
-        # A failed COMMIT has rolled back already, and a broken engine has nothing left to keep.
-        return
 
 
 def _refuse_orphaned_log(store: Path) -> None:

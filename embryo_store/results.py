@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +19,6 @@ from embryo_store.records import (
     Evaluation,
     Key,
     LamaAnswers,
-    Metric,
     Outcomes,
     Payload,
     TrainLog,
@@ -194,19 +192,18 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _write_metrics(connection: duckdb.DuckDBPyConnection, evaluations: Sequence[Evaluation]) -> None:
-    numbers = [(evaluation.key, metric) for evaluation in evaluations for metric in evaluation.metrics]
-    columns = _identities([key for key, _ in numbers])
-    for name in ("metric", "label", "layer", "head", "n"):
-        columns[name] = [getattr(metric, name) for _, metric in numbers]
-    for name in ("value", "stderr", "low", "high"):
-        columns[name] = [_number(metric, name) for _, metric in numbers]
+    metrics = [metric for evaluation in evaluations for metric in evaluation.metrics]
+    counts = [len(evaluation.metrics) for evaluation in evaluations]
+    identities = _identities([evaluation.key for evaluation in evaluations])
+    columns: dict[str, Column] = {
+        name: np.repeat(np.array(values, dtype=object), counts) for name, values in identities.items()
+    }
+    columns["metric"] = [metric.metric for metric in metrics]
+    columns["label"] = [metric.label for metric in metrics]
+    for name in ("value", "layer", "head", "n", "stderr", "low", "high"):
+        # What is None or not a number is NULL: SQL's averages leave it out. Counts are exact as doubles.
+        columns[name] = np.array([getattr(metric, name) for metric in metrics], dtype=np.float64)
     insert(connection, "metrics", {}, columns)
-
-
-def _number(metric: Metric, name: str) -> float | None:
-    """What is not a number is NULL: SQL's averages leave it out."""
-    value = getattr(metric, name)
-    return None if value is None or math.isnan(value) else float(value)
 
 
 def _write_payload(connection: duckdb.DuckDBPyConnection, key: Key, payload: Payload) -> None:

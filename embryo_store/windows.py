@@ -15,6 +15,9 @@ from embryo_store.attention_answers import AttentionBytes
 from embryo_store.probe_answers import LABELS, ProbeAt, made
 from embryo_store.query import Reader
 
+#: Steps whose maps are read in one pass: an answer is held three times over while it is taken apart.
+MAPS = 6
+
 _EVALUATED = """
 SELECT dataset, seed, step FROM evaluations
 WHERE task = $1 AND status = 'done' AND run = $2 AND ($4 IS NULL OR protocol = $4)
@@ -48,10 +51,11 @@ def attention_window(
         return (None,) * len(steps)
     dataset, seed, at = shown
     found = {}
-    if wanted := sorted(step for step in set(at) if step is not None):
-        values = [run, wanted[0], wanted[-1], wanted, dataset, seed, sentence_id]
-        rows = reader.arrays(_MAPS, values)
-        for step in wanted:
+    wanted = sorted(step for step in set(at) if step is not None)
+    for start in range(0, len(wanted), MAPS):
+        part = wanted[start : start + MAPS]
+        rows = reader.arrays(_MAPS, [run, part[0], part[-1], part, dataset, seed, sentence_id])
+        for step in part:
             mine = rows["step"] == step
             if mine.any():
                 columns = (rows[name][mine] for name in ("layer", "head", "size", "map"))
@@ -71,7 +75,7 @@ def facts_window(
     if wanted := sorted(step for step in set(at) if step is not None):
         values = [top, top, run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
         rows = reader.arrays(_FACTS, values)
-        words = _words(reader, run, rows["tokens"].tolist())
+        words = reader.words_of(run, rows["tokens"].tolist())
         for step in wanted:
             mine = np.flatnonzero(rows["step"] == step)
             found[step] = FactsAtStep(
@@ -83,7 +87,7 @@ def facts_window(
                 tuple(rows["object"][mine]),
                 np.asarray(rows["gold_rank"][mine], dtype=np.int64),
                 np.ma.filled(np.ma.asarray(rows["gold_logp"][mine], dtype=np.float64), np.nan),
-                tuple(words[mine[0] : mine[-1] + 1]) if len(mine) else (),
+                words[mine[0] : mine[-1] + 1] if len(mine) else (),
                 _stacked(rows["logps"][mine]),
             )
     return tuple(None if step is None else found.get(step) for step in at)
@@ -104,15 +108,6 @@ def probe_window(
         for step in wanted:
             found[step] = made(run, task, step, layer, [row[1:] for row in rows if row[0] == step])
     return tuple(None if step is None else found[step] for step in at)
-
-
-def _words(reader: Reader, run: str, ids: list[list[int]]) -> list[tuple[str, ...]]:
-    """Rows of token ids as rows of tokens, each token looked up once."""
-    if not ids:
-        return []
-    unique, places = np.unique(np.array(ids, dtype=np.int64), return_inverse=True)
-    names = np.array(reader.words_of(run, [unique.tolist()])[0], dtype=object)
-    return list(map(tuple, names[places.reshape(len(ids), -1)].tolist()))
 
 
 def _stacked(rows: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:

@@ -163,6 +163,9 @@ def look(resident: Resident, stream: Stream, index: int) -> Pass:
     if stream.places and not stream.attentions and not stream.layers:
         row, column = (torch.from_numpy(part) for part in stream.places[index])
         return Pass(resident.states(ids, row, column), (), head, detect=detect, chosen=True)
+    if stream.layers and not stream.attentions:
+        layers = resident.layers(ids)
+        return Pass(layers[-1], (), head, layers, detect)
     out = resident.body(ids, attentions=stream.attentions, layers=stream.layers)
     return Pass(out.last_hidden_state, out.attentions or (), head, out.hidden_states or (), detect)
 

@@ -1,15 +1,17 @@
-"""The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states of chosen pieces alone.
+"""The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states that are read, no others.
 
-Masked prediction reads the last layer at the masked pieces and nothing else: it is computed for these alone,
-its keys and values not at all (``_last``). The masked copies of a sentence enter the first layer almost
-alike: its queries, keys and values are computed once for every token at a place. In bf16 on CPUs, products
-run in oneDNN with packed weights and the activation fused; additions to the residual stream and layer norms
-stay in fp32. Embeddings are those of the loaded model, whose weights are taken over once a checkpoint.
+Probes read every layer. Masked prediction reads the last layer at the masked pieces and nothing else: it is
+computed for these alone, its keys and values not at all (``_last``). The masked copies of a sentence enter
+the first layer almost alike: its queries, keys and values are computed once for every token at a place. In
+bf16 on CPUs, products run in oneDNN with packed weights and the activation fused; additions to the residual
+stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are taken over
+once a checkpoint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,13 +66,28 @@ class Encoder:
         rows, length = ids.shape
         row, column = row.to(ids.device), column.to(ids.device)
         with torch.inference_mode():
-            state = self.embed(ids).flatten(0, 1)
-            for number, layer in enumerate(self.layers[:-1]):
-                shown = state.to(self.dtype)
-                three = layer.all_three(shown) if number else _once(layer.all_three, shown, ids)
-                mixed = self._mix(three, rows, length)
-                state = _finish(layer, state, mixed, self.dtype)
+            (state,) = deque(self._through(ids, self.layers[:-1], copies=True), maxlen=1)
             return self._last(state, rows, length, row, column)
+
+    def every(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Every layer's states (rows, length, width) in fp32, embeddings first, of rows of one length."""
+        with torch.inference_mode():
+            return tuple(state.view(*ids.shape, -1) for state in self._through(ids, self.layers))
+
+    def _through(
+        self, ids: torch.Tensor, layers: Sequence[_Layer], *, copies: bool = False
+    ) -> Iterator[torch.Tensor]:
+        """The embeddings' states (pieces, width), and those of each of the ``layers``. ``copies``: most rows
+        are alike but for a few pieces.
+        """
+        state = self.embed(ids).flatten(0, 1)
+        yield state
+        for number, layer in enumerate(layers):
+            shown = state.to(self.dtype)
+            three = _once(layer.all_three, shown, ids) if copies and not number else layer.all_three(shown)
+            mixed = self._mix(three, *ids.shape)
+            state = _finish(layer, state, mixed, self.dtype)
+            yield state
 
     def _mix(self, three: torch.Tensor, rows: int, length: int) -> torch.Tensor:
         """Attention of every piece to its row; (pieces, 3 · width) to (pieces, width)."""

@@ -108,13 +108,27 @@ class Resident:
         """The last layer's states (n, width) of the pieces at (``row``, ``column``) of ``ids``, as ``body``
         gives them, and no others: the shortest way there.
         """
-        held = self._held
-        if held is not None and held.encoder is None:
-            held.encoder = make_encoder(self._model, self.dtype)
-        if held is not None and held.encoder is not None:
-            return held.encoder.states(ids.to(self.device), row, column)
+        encoder = self._encoder()
+        if encoder is not None:
+            return encoder.states(ids.to(self.device), row, column)
         found: torch.Tensor = self.body(ids, attentions=False).last_hidden_state[row, column]
         return found
+
+    def layers(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The states (rows, length, width) of every layer, the embeddings first, as ``body`` gives them."""
+        encoder = self._encoder()
+        if encoder is not None:
+            return encoder.every(ids.to(self.device))
+        found: tuple[torch.Tensor, ...] = self.body(ids, attentions=False, layers=True).hidden_states
+        return found
+
+    def _encoder(self) -> Encoder | None:
+        """The shortest way through the model that is held, where there is a shorter one than its own."""
+        model, held = self._model, self._held
+        assert held is not None
+        if held.encoder is None:
+            held.encoder = make_encoder(model, self.dtype)
+        return held.encoder
 
     def head(self) -> Callable[[torch.Tensor], torch.Tensor]:
         """The head over the vocabulary, in fp32.

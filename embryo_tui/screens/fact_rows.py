@@ -42,6 +42,14 @@ FATE_COLUMNS = (
     Column("first right", 11, right=True, keep=1),
     Column("right at", 9, right=True, keep=2),
 )
+FORGOTTEN_COLUMNS = (
+    Column("", 1),
+    Column("subject", 9, flex=2),
+    Column("object", 9, flex=2),
+    Column("relation", 9, flex=1, keep=1),
+    Column("first right", 11, right=True, keep=2),
+    Column("right at", 9, right=True, keep=1),
+)
 #: What becomes of facts (docs/sql.md), the forgotten ones first: their mark and its colour.
 FATES: Mapping[str, tuple[str, Role]] = {
     "forgotten": ("−", "bad"),
@@ -182,6 +190,24 @@ def fate_rows(fates: Sequence[FactDynamics]) -> list[Row]:
         )
         rows.append(Row(fate.fact_id, cells))
     return rows
+
+
+def forgotten_rows(fates: Sequence[tuple[FactDynamics, RelationCard]]) -> list[Row]:
+    """Forgotten facts of all relations, those that were known at most steps first."""
+    return [
+        Row(
+            fate.fact_id,
+            (
+                Cell(FATES["forgotten"][0], "bad"),
+                Cell(fate.subject, "text"),
+                Cell(fate.object, "bad"),
+                Cell(card.name or card.relation, "dim"),
+                Cell("" if fate.first_right is None else short(float(fate.first_right)), "dim"),
+                Cell(f"{fate.right}/{fate.steps}", "faint"),
+            ),
+        )
+        for fate, card in sorted(fates, key=lambda entry: (-entry[0].right, entry[0].subject))
+    ]
 
 
 def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:

@@ -12,6 +12,8 @@ TASKS = {
     "lama": "knowledge",
     "attention": "attention",
 }
+#: The families of models that are trained here; a recipe has a table for each that needs settings of its own.
+FAMILIES = ("albert", "bert", "electra")
 #: The paper's probing tasks (section 4), and others that are known by name.
 PROBES = {
     "probe-pos": "part of speech",

@@ -27,7 +27,7 @@ from evaluators.errors import InputError
 
 #: Raised when the same files are read otherwise: it is part of a corpus's digest, so that what was evaluated
 #: on the old reading is evaluated again.
-VERSION = 2
+VERSION = 3
 #: Bytes that the cache may hold; what was used longest ago goes first.
 ROOM = 2 << 30
 #: Seconds after which a file that was never finished belongs to nobody.

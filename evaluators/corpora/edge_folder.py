@@ -117,14 +117,18 @@ def read_edge_folder(root: Path, name: str) -> EdgeCorpus:
 
 def _add(
     split: str,
+    path: Path,
     read: Callable[[Findings], Iterator[AnnotatedSentence]],
     builder: EdgeBuilder,
     findings: Findings,
 ) -> None:
+    sentence = None
     for sentence in read(findings):
         number = builder.sentence(split, sentence.words)
         for task, targets in targets_of(sentence).items():
             builder.targets(split, task, number, targets)
+    if sentence is None:
+        findings.fault(path, 1, "file without a sentence", f"expected sentences of {split}, found none")
 
 
 def _conll2012(root: Path, files: list[Path]) -> EdgeFolder | None:
@@ -137,7 +141,7 @@ def _conll2012(root: Path, files: list[Path]) -> EdgeFolder | None:
         folders = path.relative_to(root).parts[:-1]
         split = _split(folders, name)
         if name.endswith("conll") and "auto" not in name and split and not _OTHER_LANGUAGES & set(folders):
-            parts.append(Part(split, (path,), partial(_add, split, partial(read_conll2012, path))))
+            parts.append(Part(split, (path,), partial(_add, split, path, partial(read_conll2012, path))))
     return EdgeFolder(root, "CoNLL-2012", tuple(parts), Findings()) if parts else None
 
 
@@ -181,7 +185,7 @@ def _propbank(root: Path, skeletons: list[Path], files: list[Path]) -> EdgeFolde
             findings.fault(skeleton, 1, "document left out", f"no {missing} of that name in {root}")
             continue
         read = partial(read_joined, skeleton, treebank)
-        parts.append(Part(split, (skeleton, treebank), partial(_add, split, read)))
+        parts.append(Part(split, (skeleton, treebank), partial(_add, split, skeleton, read)))
     if not parts:
         raise InputError(
             f"{root} holds PropBank skeletons without words, and no CoNLL-U files of the same names to take "
@@ -221,7 +225,7 @@ def _gum(root: Path) -> EdgeFolder:
         coreference = _existing(root / "coref" / "ontogum" / "conll" / f"{treebank.stem}.conll")
         read = partial(read_gum, treebank, trees, coreference)
         files = tuple(path for path in (treebank, trees, coreference) if path)
-        parts.append(Part(split, files, partial(_add, split, read)))
+        parts.append(Part(split, files, partial(_add, split, treebank, read)))
     if not parts:
         raise InputError(f"{root}: splits.md lists none of the documents in dep/.")
     return EdgeFolder(root, "GUM", tuple(parts), findings)

@@ -34,6 +34,7 @@ def read_edges_file(
     Raises:
         InputError: a line is no JSON object with a text and a list of targets.
     """
+    line = 0
     for line, entry in _objects(path):
         text = entry["text"]
         words = text.split(" ")
@@ -50,6 +51,8 @@ def read_edges_file(
         if text not in seen:
             seen[text] = builder.sentence(split, words)
         builder.targets(split, task, seen[text], found)
+    if not line:
+        findings.fault(path, 1, "file without a sentence", f"expected examples of {split}, found none")
 
 
 def _objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -77,7 +80,7 @@ def _target(told: Any, task: EdgeTask, words: int) -> Target:
     label = told.get("label")
     if isinstance(label, int) and not isinstance(label, bool):
         label = str(label)
-    if not isinstance(label, str) or not label:
+    if not isinstance(label, str) or not label or _SURROGATE.search(label):
         raise TargetError(f"expected a label, found {label!r}")
     second = _span(told, "span2", words) if task in PAIRED else None
     return Target(_span(told, "span1", words), second, label)

@@ -22,6 +22,8 @@ from evaluators.errors import InputError
 NO_WORD = "[WORD]"
 WORD, TAG, PARSE = 3, 4, 5
 FIRST_PREDICATE = 8
+#: Pairs of sentences, between the ends of two texts, whose lengths are compared: it takes as much time.
+_MOST_COMPARED = 4_000_000
 
 
 def read_propbank(path: Path, findings: Findings) -> Iterator[AnnotatedSentence]:
@@ -81,16 +83,21 @@ def _paired(
     bare: Sequence[AnnotatedSentence], words: Sequence[Sequence[str]]
 ) -> Iterator[tuple[int, int | None]]:
     """Every skeleton sentence's number, and its counterpart's: one by one where both texts have as many
-    sentences, else where a longest run of sentence lengths agrees.
+    sentences; else while sentence lengths agree from either end, and between where longest runs of them do.
     """
-    if len(bare) == len(words):
-        yield from ((number, number) for number in range(len(bare)))
-        return
-    lengths = [len(sentence.words) for sentence in bare]
-    matcher = SequenceMatcher(None, lengths, [len(sentence) for sentence in words], autojunk=False)
-    counterpart = {
-        block.a + offset: block.b + offset
-        for block in matcher.get_matching_blocks()
-        for offset in range(block.size)
-    }
-    yield from ((number, counterpart.get(number)) for number in range(len(bare)))
+    ours, theirs = [len(sentence.words) for sentence in bare], [len(sentence) for sentence in words]
+    shorter, more = min(len(ours), len(theirs)), len(theirs) - len(ours)
+    first = next((i for i in range(shorter) if more and ours[i] != theirs[i]), shorter)
+    last = next((i for i in range(shorter - first) if ours[-1 - i] != theirs[-1 - i]), shorter - first)
+    end = len(ours) - last
+    counterpart = {number: number for number in range(first)}
+    counterpart |= {number: number + more for number in range(end, len(ours))}
+    between = ours[first:end], theirs[first : end + more]
+    if len(between[0]) * len(between[1]) <= _MOST_COMPARED:
+        matcher = SequenceMatcher(None, *between, autojunk=False)
+        counterpart |= {
+            first + block.a + offset: first + block.b + offset
+            for block in matcher.get_matching_blocks()
+            for offset in range(block.size)
+        }
+    yield from ((number, counterpart.get(number)) for number in range(len(ours)))

@@ -5,10 +5,11 @@ A span's vector is the mean over its pieces (paper, appendix D.1). Knows neither
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from evaluators.errors import CheckpointError
 from evaluators.probes.spans import TaskSpans
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Pooling:
     pieces: torch.Tensor
     offsets: torch.Tensor
 
-    def means(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The spans' vectors, (layers, spans, width) in fp32 and on the states' device, from the ``states``
-        of every layer, (rows, length, width).
+    def means(self, states: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """The spans' vectors of one layer after another, (spans, width) in fp32 and on the states' device,
+        from the ``states`` of every layer, (rows, length, width).
         """
         pieces, offsets = self.pieces.to(states[0].device), self.offsets.to(states[0].device)
-        flat = (state.reshape(-1, state.shape[-1]).float() for state in states)
-        return torch.stack([torch.nn.functional.embedding_bag(pieces, f, offsets, mode="mean") for f in flat])
+        for state in states:
+            flat = state.reshape(-1, state.shape[-1]).float()
+            yield torch.nn.functional.embedding_bag(pieces, flat, offsets, mode="mean")
 
 
 def poolings(spans: TaskSpans, batches: Sequence[Batch]) -> tuple[Pooling, ...]:
@@ -62,21 +63,36 @@ def poolings(spans: TaskSpans, batches: Sequence[Batch]) -> tuple[Pooling, ...]:
 class FeatureBank:
     """Room for ``spans`` vectors of ``width`` numbers at each of ``layers`` layers, fp32, layer by layer.
 
-    Up to ``budget`` bytes it lies in memory; beyond, in a memory-mapped file under the folder for
-    temporary files. The file is unlinked as soon as it is open, so that nothing is left of it, however
-    the process ends.
+    It lies on the GPU that makes the states, where that has twice the room. Else, up to ``budget`` bytes, in
+    memory; beyond, in a memory-mapped file under the folder for temporary files. The file is unlinked as soon
+    as it is open, so that nothing is left of it, however the process ends.
     """
 
-    def __init__(self, layers: int, spans: int, width: int, budget: float) -> None:
-        """Takes the room.
+    def __init__(
+        self, layers: int, spans: int, width: int, budget: float, device: torch.device | None = None
+    ) -> None:
+        """Takes the room. ``device``: where the states are made.
 
         Raises:
             CheckpointError: the disk has not enough of it.
         """
         shape = (layers, spans, width)
         size = 4 * layers * spans * width
-        self.on_disk = size > budget
-        self._vectors: Floats = _mapped(shape, size) if self.on_disk else np.empty(shape, dtype=np.float32)
+        on_gpu = (
+            device is not None and device.type == "cuda" and 2 * size <= torch.cuda.mem_get_info(device)[0]
+        )
+        self._budget, self._touched = budget, 0
+        self._map = _mapped(size) if not on_gpu and size > budget else None
+        self._vectors = (
+            torch.empty(shape, dtype=torch.float32, device=device if on_gpu else None)
+            if self._map is None
+            else torch.frombuffer(self._map, dtype=torch.float32).view(shape)
+        )
+
+    @property
+    def on_disk(self) -> bool:
+        """Does it lie in a file?"""
+        return self._map is not None
 
     @property
     def layers(self) -> int:
@@ -87,21 +103,34 @@ class FeatureBank:
         """Pools one batch: ``states``, one a layer, (rows, length, width)."""
         if len(pooling.offsets):
             last = pooling.first + len(pooling.offsets)
-            self._vectors[:, pooling.first : last] = pooling.means(states).cpu().numpy()
+            for layer, vectors in zip(self._vectors, pooling.means(states), strict=True):
+                layer[pooling.first : last] = vectors
+                self._touch(4 * vectors.numel())
 
     def layer(self, number: int) -> torch.Tensor:
         """All vectors of one layer: (spans, width), sharing the bank's memory."""
-        return torch.from_numpy(self._vectors[number])
+        vectors = self._vectors[number]
+        self._touch(4 * vectors.numel())
+        return vectors
+
+    def _touch(self, size: int) -> None:
+        """So many bytes are used next: if they become too many, the pages used before go back to the file."""
+        self._touched += size
+        if self._map is not None and self._touched > self._budget:
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._touched = size
 
 
-def _mapped(shape: tuple[int, int, int], size: int) -> Floats:
+def _mapped(size: int) -> mmap.mmap:
     folder = Path(tempfile.gettempdir())
     try:
         with tempfile.TemporaryFile(dir=folder, prefix="embryo-features-") as file:
             if hasattr(os, "posix_fallocate"):
                 # Writing to a mapped page for which the disk has no room would kill the process.
                 os.posix_fallocate(file.fileno(), 0, size)
-            return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
+            else:
+                file.truncate(size)
+            return mmap.mmap(file.fileno(), size)
     except OSError as error:
         free = shutil.disk_usage(folder).free
         raise CheckpointError(

@@ -60,7 +60,9 @@ def examples(vectors: torch.Tensor, targets: SplitTargets, device: torch.device)
     for column in targets.span.T:
         rows, inverse = np.unique(column, return_inverse=True)
         one_run = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
-        mine = vectors[rows[0] : rows[-1] + 1] if one_run else vectors[torch.from_numpy(rows)]
+        mine = (
+            vectors[rows[0] : rows[-1] + 1] if one_run else vectors[torch.from_numpy(rows).to(vectors.device)]
+        )
         plain = len(rows) == len(column) and bool((column[1:] > column[:-1]).all())
         chosen.append(mine.to(device))
         indices.append(None if plain else torch.from_numpy(inverse).to(device))

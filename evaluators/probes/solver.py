@@ -3,15 +3,18 @@
 The classifier is the paper's, one linear layer and a softmax (appendix D.1). It is fitted in coordinates
 in which the training vectors have unit covariance, where L-BFGS needs some tens of passes; the weights
 are then those of a linear layer over the vectors as they were. Instead of stopping a slow optimiser
-early, a penalty on the whitened weights is lowered step by step, each step starting from the one before,
-for as long as the development loss falls. Knows neither tasks nor models.
+early, a penalty on the whitened weights is lowered step by step, each step starting from the one before
+and going roughly as far as it leads, for as long as the development loss falls; the best of them is taken
+to its end. Knows neither tasks nor models.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -20,6 +23,8 @@ STRENGTHS = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)
 #: A path ends where the development loss has risen by more than this share of the best.
 RISE = 1e-3
 #: A penalty's fit ends where a step lowers the objective by less than this share; the next starts from there.
+ROUGH = 5e-4
+#: The same for the fit of the penalty that is chosen.
 TOLERANCE = 2e-4
 #: Directions whose variance is below this share of a mean direction's are not amplified further by whitening.
 FLOOR = 1e-4
@@ -29,8 +34,8 @@ _HISTORY = 10
 _MOST_STEPS = 200
 #: Sufficient decrease (Armijo), and the shortest share of a step that is tried.
 _SUFFICIENT, _SHORTEST = 1e-4, 1e-3
-#: One over the curvature of a cross-entropy in whitened coordinates, p(1 - p) or less.
-_FIRST_STEP = 4.0
+#: Least curvature of a label's weights and of its bias: labels that are certain, or absent, have none.
+_LEAST_WEIGHTS, _LEAST_BIAS = 1e-6, 1e-4
 
 
 @dataclass(frozen=True)
@@ -123,9 +128,18 @@ class Whitening:
         return Linear(plain, bias - shift)
 
 
+class Place(NamedTuple):
+    """What the objective is at a point: its value, its gradient, and the mean over targets of
+    diag(p) - p pᵀ, p being their probabilities: (labels, labels).
+    """
+
+    value: float
+    gradient: torch.Tensor
+    spread: torch.Tensor
+
+
 class Objective:
-    """Mean cross-entropy of the training targets plus λ/2 times the squared whitened weights, and its
-    gradient.
+    """Mean cross-entropy of the training targets plus λ/2 times the squared whitened weights.
 
     The point is one flat vector: the weights over whitened vectors (spans, width, labels), then the bias.
     """
@@ -139,7 +153,6 @@ class Objective:
             for vectors, index in zip(train.vectors, train.index, strict=True)
         ]
         self.shape = (len(train.vectors), train.vectors[0].shape[1], labels)
-        self.penalty = 0.0
         self.evaluations = 0
 
     def start(self) -> torch.Tensor:
@@ -152,26 +165,26 @@ class Objective:
 
     def linear(self, point: torch.Tensor) -> Linear:
         """The layer that a point stands for."""
-        weight, bias = self._split(point)
-        return self.whitening.linear(weight, bias)
+        return self.whitening.linear(*self.parts(point))
 
-    def __call__(self, point: torch.Tensor) -> tuple[float, torch.Tensor]:
-        """Value and gradient."""
+    def __call__(self, point: torch.Tensor, penalty: float) -> Place:
+        """The place that ``point`` is under ``penalty``, λ."""
         self.evaluations += 1
-        weight, bias = self._split(point)
+        weight, bias = self.parts(point)
         train = self.train
         logits = self.whitening.linear(weight, bias).logits(train)
         chosen = logits.gather(1, train.label[:, None])
         normaliser = logits.logsumexp(1, keepdim=True)
         loss = float((normaliser - chosen).double().mean())
         residual = logits.sub_(normaliser).exp_()
+        spread = residual.mean(0).diag() - residual.T @ residual / len(train)
         residual.scatter_add_(1, train.label[:, None], residual.new_full((len(train), 1), -1.0))
         residual /= len(train)
         gradients = [self._to_whitened(number, residual).flatten() for number in range(len(train.vectors))]
-        value = loss + 0.5 * self.penalty * float(weight.double().pow(2).sum())
+        value = loss + 0.5 * penalty * float(weight.double().pow(2).sum())
         gradient = torch.cat([*gradients, residual.sum(0)])
-        gradient[: weight.numel()] += self.penalty * weight.flatten()
-        return value, gradient
+        gradient[: weight.numel()] += penalty * weight.flatten()
+        return Place(value, gradient, spread)
 
     def _to_whitened(self, number: int, residual: torch.Tensor) -> torch.Tensor:
         """The gradient with respect to the whitened weights of span ``number``: (width, labels)."""
@@ -186,9 +199,9 @@ class Objective:
         """The part of a point, or of a difference of points, that the penalty is on; it shares the memory."""
         return point[: -self.shape[-1]]
 
-    def _split(self, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        labels = self.shape[-1]
-        return self.weights(point).view(self.shape), point[-labels:]
+    def parts(self, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A point's weights (spans, width, labels) and bias (labels,); they share its memory."""
+        return self.weights(point).view(self.shape), point[-self.shape[-1] :]
 
 
 def _by_vector(index: torch.Tensor, vectors: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -201,42 +214,54 @@ def fit(train: Examples, dev: Examples, labels: int) -> Fit:
     """Fits a linear layer to ``train``, as far as ``dev`` has use for it."""
     objective = Objective(train, labels)
     descent = Descent(objective, STRENGTHS[0] / len(train))
-    best: Fit | None = None
+    best, lowest, chosen = descent, math.inf, STRENGTHS[0]
     for strength in STRENGTHS:
         descent.lower(strength / len(train))
-        descent.run(TOLERANCE)
-        linear = objective.linear(descent.point)
-        dev_loss = linear.loss(dev)
-        if best is None or dev_loss < best.dev_loss:
-            best = Fit(linear, strength, 0.0, dev_loss, 0)
-        elif dev_loss > best.dev_loss * (1 + RISE):
+        descent.run(ROUGH)
+        dev_loss = objective.linear(descent.point).loss(dev)
+        if dev_loss < lowest:
+            best, lowest, chosen = descent.branch(), dev_loss, strength
+        elif dev_loss > lowest * (1 + RISE):
             break
-    assert best is not None
-    return Fit(best.linear, best.strength, best.linear.loss(train), best.dev_loss, objective.evaluations)
+    rough = objective.linear(best.point)
+    best.run(TOLERANCE)
+    whole = objective.linear(best.point)
+    dev_loss = whole.loss(dev)
+    linear = whole if dev_loss <= lowest else rough
+    return Fit(linear, chosen, linear.loss(train), min(dev_loss, lowest), objective.evaluations)
 
 
 class Descent:
     """L-BFGS (Nocedal 1980) with backtracking, on one objective under a penalty that may be lowered on
     the way.
 
-    The objective is convex, so every pair of differences has positive curvature; and a lower penalty
-    changes value, gradient and differences by terms that are known, so that nothing learned about the
-    curvature is lost.
+    Where nothing is learned yet about the curvature it stands for, the Hessian is taken to be the unit matrix
+    over whitened dimensions times the labels' spread, as it would be if vectors and probabilities were
+    independent (Martens and Grosse 2015): rare labels get the long steps that they need. The objective is
+    convex, so every pair of differences has positive curvature; and a lower penalty changes value, gradient
+    and differences by terms that are known, so that nothing learned is lost.
     """
 
     def __init__(self, objective: Objective, penalty: float) -> None:
         """Starts from the objective's own start."""
         self.objective = objective
-        self.objective.penalty = penalty
+        self.penalty = penalty
         self.point = objective.start()
-        self.value, self.gradient = objective(self.point)
+        self.value, self.gradient, self._spread = objective(self.point, penalty)
         self._steps: list[torch.Tensor] = []
         self._changes: list[torch.Tensor] = []
 
+    def branch(self) -> Descent:
+        """Another descent that stands where this one does."""
+        other = copy.copy(self)
+        other.gradient = self.gradient.clone()
+        other._changes = [change.clone() for change in self._changes]
+        return other
+
     def lower(self, penalty: float) -> None:
         """Goes on under another penalty, from the same point."""
-        by = penalty - self.objective.penalty
-        self.objective.penalty = penalty
+        by = penalty - self.penalty
+        self.penalty = penalty
         weights = self.objective.weights(self.point)
         self.value += 0.5 * by * float(weights.double().pow(2).sum())
         for vector, along in zip((self.gradient, *self._changes), (self.point, *self._steps), strict=True):
@@ -254,35 +279,43 @@ class Descent:
         direction = -self._times_inverse_hessian(self.gradient)
         slope = float(self.gradient @ direction)
         length = 1.0
-        value, gradient = self.objective(self.point + direction)
-        while not value <= self.value + _SUFFICIENT * length * slope:
+        place = self.objective(self.point + direction, self.penalty)
+        while not place.value <= self.value + _SUFFICIENT * length * slope:
             if length < _SHORTEST:
                 return False
-            vertex = -0.5 * slope * length / (value - self.value - slope * length)
+            vertex = -0.5 * slope * length / (place.value - self.value - slope * length)
             length *= min(max(vertex, 0.1), 0.5) if math.isfinite(vertex) else 0.1
-            value, gradient = self.objective(self.point + length * direction)
-        step, change = length * direction, gradient - self.gradient
+            place = self.objective(self.point + length * direction, self.penalty)
+        step, change = length * direction, place.gradient - self.gradient
         if float(step @ change) > 1e-10 * float(step.norm() * change.norm()):
             self._steps = [*self._steps, step][-_HISTORY:]
             self._changes = [*self._changes, change][-_HISTORY:]
-        lower = value < self.value
-        self.point, self.value, self.gradient = self.point + step, value, gradient
+        lower = place.value < self.value
+        self.point = self.point + step
+        self.value, self.gradient, self._spread = place
         return lower
 
     def _times_inverse_hessian(self, gradient: torch.Tensor) -> torch.Tensor:
-        """The two-loop recursion; before the first step, the softmax's curvature bound stands for the
-        Hessian.
-        """
+        """The two-loop recursion, around the Hessian that the labels' spread makes."""
+        spread = self._spread.double()
+        unit = torch.eye(len(spread), dtype=spread.dtype, device=spread.device)
+        of_weights = torch.linalg.inv(spread + (self.penalty + _LEAST_WEIGHTS) * unit).float()
+        of_bias = torch.linalg.inv(spread + _LEAST_BIAS * unit).float()
+
+        def scaled(vector: torch.Tensor) -> torch.Tensor:
+            weights, bias = self.objective.parts(vector)
+            return torch.cat([(weights @ of_weights).flatten(), bias @ of_bias])
+
         result = gradient.clone()
         if not self._steps:
-            return result.mul_(_FIRST_STEP)
+            return scaled(result)
         kept = []
         for step, change in zip(reversed(self._steps), reversed(self._changes), strict=True):
             weight = (step @ result) / (step @ change)
             kept.append(weight)
             result -= weight * change
         step, change = self._steps[-1], self._changes[-1]
-        result *= (step @ change) / (change @ change)
+        result = scaled(result) * ((step @ change) / (change @ scaled(change)))
         for step, change, weight in zip(self._steps, self._changes, reversed(kept), strict=True):
             result += step * (weight - (change @ result) / (step @ change))
         return result

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from evaluators.vocabulary import Vocabulary
 
 _LABELS_SHOWN = 8
+#: The store's name of what is over all labels.
+_OVERALL = "all"
+#: The largest number that the store keeps as a seed.
+_MOST_SEED = 2**31 - 1
 #: Labels that a probe can tell apart; the table of its mistakes has so many squared.
 _MOST_LABELS = 1_000
 
@@ -42,7 +46,7 @@ class Probe(ModelTask):
     meanwhile. ``labels``: the paper's lists, or the corpus's own.
     """
 
-    version = 1
+    version = 2
     reads = "edges"
     cost = Cost.FIT
     edge: ClassVar[EdgeTask]
@@ -54,9 +58,10 @@ class Probe(ModelTask):
 
     def __post_init__(self) -> None:
         """Refuses what cannot be meant."""
-        if self.max_targets < 0 or self.seed < 0:
+        if self.max_targets < 0 or not 0 <= self.seed <= _MOST_SEED:
             raise InputError(
-                f"[task.{self.name}] max_targets {self.max_targets}, seed {self.seed}: expected 0 or more."
+                f"[task.{self.name}] max_targets {self.max_targets}, seed {self.seed}: expected 0 or more, "
+                f"and a seed of at most {_MOST_SEED}."
             )
         if not self.memory > 0:
             raise InputError(f"[task.{self.name}] memory is {self.memory} GB. Expected more than 0.")
@@ -100,6 +105,11 @@ class Probe(ModelTask):
             raise CheckpointError(
                 f"{corpus.uri}: expected at most {_MOST_LABELS:,} labels of {self.edge}, found "
                 f'{len(labels):,}. labels = "paper" leaves out those that are not the paper\'s.'
+            )
+        if _OVERALL in labels:
+            raise CheckpointError(
+                f"{corpus.uri}: a label of {self.edge} is named {_OVERALL!r}, which is what the store calls "
+                "the F1 over all of them. Name it otherwise."
             )
         shared = _shared(_ByContent(corpus), _ByDigest(vocabulary), limit, self.max_targets, self.seed, whose)
         spans = spans_of(shared.sample, self.edge, shared.rows)
@@ -184,10 +194,11 @@ class _Features(Collector):
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         prepared = self._prepared
         if self._bank is None:
-            width = seen.layers[0].shape[-1]
-            self._bank = FeatureBank(len(seen.layers), len(prepared.spans), width, prepared.budget)
+            width, self._device = seen.hidden.shape[-1], seen.hidden.device
+            self._bank = FeatureBank(
+                len(seen.layers), len(prepared.spans), width, prepared.budget, self._device
+            )
         self._bank.fill(prepared.poolings[index], seen.layers)
-        self._device = seen.hidden.device
 
     def findings(self) -> Mapping[str, Finding]:
         assert self._bank is not None

@@ -115,6 +115,7 @@ def test_json_lines_come_back_as_they_went_out(tmp_path: Path) -> None:
         ),
         ({"span1": [0, 1], "label": "ARG0"}, "found None"),
         ({"span1": [0, 1], "span2": [0, 1]}, "expected a label, found None"),
+        ({"span1": [0, 1], "span2": [0, 1], "label": "\ud800"}, r"expected a label, found '\ud800'"),
         ("ARG0", "expected an object"),
     ],
 )
@@ -221,6 +222,20 @@ def test_ontonotes_layout_gives_the_splits_and_other_languages_are_passed_by(tmp
     words = found["ontonotes/conll-2012-test", "words"].read()
     assert isinstance(words, WordCorpus)
     assert (words.words, words.tags) == ((("later",),), (("NN",),)), "section 3 reads this split alone"
+
+
+@pytest.mark.parametrize("text", ["", "#begin document (a); part 000\n#end document\n"])
+def test_a_file_without_a_sentence_is_named(tmp_path: Path, text: str) -> None:
+    """A copy that failed leaves such files: without a word the corpus would be smaller than it should be."""
+    files = {f"{split}/a.gold_conll": ONE.format(split) for split in ("train", "dev", "test")}
+    found = read_edge_folder(write(tmp_path / "c", {**files, "train/b.gold_conll": text}), "c")
+    assert len(found.splits["train"]) == 1
+    assert found.report["first_faults"]["file without a sentence"] == [
+        "train/b.gold_conll, line 1: expected sentences of train, found none"
+    ]
+    lines = {f"pos/{split}.jsonl": line("a b") for split in ("train", "dev")}
+    found = read_edge_folder(write(tmp_path / "j", {**lines, "pos/test.jsonl": ""}), "j")
+    assert found.report["faults"] == {"file without a sentence": 1}
 
 
 def test_files_that_name_no_split_are_no_corpus_to_probe_with(tmp_path: Path) -> None:

@@ -47,10 +47,27 @@ def test_states_attentions_and_logits_are_those_of_the_familys_own_class(
         for mine, theirs in (
             (found.attentions, expected.attentions),
             (found.hidden_states, expected.hidden_states),
+            (resident.layers(ids), expected.hidden_states),
         ):
             assert len(mine) == len(theirs) > 0
             for one, other in zip(mine, theirs, strict=True):
                 torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", MASKED)
+def test_layers_in_half_precision_are_nearly_those_in_full(
+    little: ModuleType, tmp_path: Path, family: str
+) -> None:
+    source = save(little, tmp_path, little.make_model(1, family))
+    ids = rows(3, 11, len(little.make_tokenizer()))
+    found = []
+    for dtype in ("fp32", "bf16"):
+        resident = Resident("cpu", dtype)
+        resident.hold(source.open("one", 0))
+        found.append([state.float() for state in resident.layers(ids)])
+    for whole, half in zip(*found, strict=True):
+        assert whole.shape == half.shape
+        assert float((whole - half).norm() / whole.norm()) < 0.03
 
 
 @pytest.mark.parametrize("family", MASKED)

@@ -85,6 +85,17 @@ def test_sentences_that_one_side_joins_do_not_move_those_after_them(tmp_path: Pa
     assert [fault.detail for fault in findings.faults] == ["4 words here, no counterpart (d.xml.conllu)"]
 
 
+def test_texts_too_long_to_be_compared_are_matched_from_both_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluators.corpora.propbank._MOST_COMPARED", 0)
+    findings = Findings()
+    flesh = treebank(CATS, [("Big", "JJ"), ("dogs", "NNS")], [("sleep", "VBP"), (".", ".")], CATS)
+    found = list(read_joined(*write(tmp_path, skeleton(EAT, LONG, EAT), flesh), findings))
+    assert [sentence.line for sentence in found] == [1, 10]
+    assert [fault.detail for fault in findings.faults] == ["4 words here, no counterpart (d.xml.conllu)"]
+
+
 def test_a_skeleton_alone_has_no_words(tmp_path: Path) -> None:
     path, _ = write(tmp_path, skeleton(YES), "")
     (sentence,) = read_propbank(path, Findings())

@@ -252,6 +252,18 @@ def test_labels_beyond_number_are_refused(probed: Path, evaluate: Evaluate) -> N
     assert "expected at most 1,000 labels of const, found 1,001" in out
 
 
+def test_a_label_that_would_pass_for_all_of_them_is_refused(probed: Path, evaluate: Evaluate) -> None:
+    path = probed / "data" / "small" / "const" / "dev.jsonl"
+    path.write_text(path.read_text().replace('"EDITED"', '"all"'))
+    assert evaluate("--task", "probe-const", "--step", "0")[0] == 0, (
+        "the paper's labels have none of that name"
+    )
+    Path("embryo.toml").write_text('[task.probe-const]\nlabels = "corpus"\n')
+    code, out, _ = evaluate("--task", "probe-const", "--step", "0")
+    assert code == 1
+    assert "a label of const is named 'all'" in out
+
+
 def test_a_corpus_is_probed_for_what_is_annotated_in_it(probed: Path, evaluate: Evaluate) -> None:
     write_corpus(probed / "data" / "tags", tasks=("pos",))
     assert evaluate(*asked("probe-pos", "probe-coref"), "--step", "0")[0] == 0
@@ -305,6 +317,7 @@ def test_a_model_too_short_for_a_split_is_a_failed_result_not_a_crash(
         ("max_targets = -1", "expected 0 or more"),
         ("memory = 0.0", "Expected more than 0"),
         ("seed = 1.5", "type int"),
+        ("seed = 18446744073709551616", "a seed of at most 2147483647"),
         ('labels = "mine"', "Expected paper or corpus"),
     ],
 )

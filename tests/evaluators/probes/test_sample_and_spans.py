@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evaluators.corpora.edges import SPLITS, EdgeBuilder, EdgeCorpus, Target
 from evaluators.errors import CheckpointError
-from evaluators.probes.features import FeatureBank, poolings
+from evaluators.probes.features import FeatureBank, Pooling, poolings
 from evaluators.probes.judge import Questions, judge
 from evaluators.probes.labels import PAPER_LABELS, parameters
 from evaluators.probes.sample import beyond_labels, draw
@@ -196,6 +196,25 @@ def test_features_on_disk_leave_nothing_behind(tmp_path: Path, monkeypatch: pyte
     bank = FeatureBank(2, 1000, 8, 0)
     assert bank.on_disk
     assert list(tmp_path.iterdir()) == [], "the file has no name even while it is used"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what a process holds")
+def test_features_on_disk_take_no_more_memory_than_they_may() -> None:
+    def held() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("RssFile", "RssShmem"))) * 1024
+
+    spans, width = 4_000, 1_000
+    before, most = held(), 0
+    bank = FeatureBank(4, spans, width, 2e6)
+    for first in range(0, spans, 100):
+        states = [torch.full((1, 100, width), float(first + layer)) for layer in range(4)]
+        bank.fill(Pooling(first, torch.arange(100), torch.arange(100)), states)
+        most = max(most, held() - before)
+    assert most < 8e6, "64 MB were written; what goes back to the file is written there"
+    for layer in range(4):
+        expected = torch.arange(0, spans, 100).repeat_interleave(100) + layer
+        assert torch.equal(bank.layer(layer)[:, -1], expected.float())
 
 
 def test_a_disk_too_small_for_the_features_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_a_penalty_lowered_on_the_way_ends_where_it_would_have_ended() -> None:
     descent = Descent(objective, 1.0)
     for penalty in (1.0, 0.1, 0.01, 0.001):
         descent.lower(penalty)
-        value, gradient = objective(descent.point)
+        value, gradient, _ = objective(descent.point, penalty)
         assert descent.value == pytest.approx(value, rel=1e-6), (
             "value and gradient are changed without a pass"
         )
@@ -106,7 +106,6 @@ def test_value_and_gradient_are_those_of_the_definition() -> None:
     vectors = torch.from_numpy(features)
     index = tuple(torch.from_numpy(pairs[:, i].copy()) for i in range(2))
     objective = Objective(Examples((vectors, vectors), index, torch.from_numpy(label)), 4)
-    objective.penalty = 0.3
     point = torch.randn(objective.start().shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
     maps = objective.whitening
     weight, bias = point[:-4].view(2, 3, 4), point[-4:]
@@ -114,9 +113,12 @@ def test_value_and_gradient_are_those_of_the_definition() -> None:
     logits = z[0][index[0]] @ weight[0] + z[1][index[1]] @ weight[1] + bias
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(label)) + 0.15 * weight.pow(2).sum()
     loss.backward()
-    value, gradient = objective(point.detach())
+    value, gradient, spread = objective(point.detach(), 0.3)
     assert value == pytest.approx(float(loss.detach()), rel=1e-5)
     torch.testing.assert_close(gradient, point.grad, rtol=1e-3, atol=1e-4)
+    p = torch.softmax(logits.detach(), 1)
+    expected = (torch.diag_embed(p) - p[:, :, None] * p[:, None, :]).mean(0)
+    torch.testing.assert_close(spread, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_whitened_vectors_have_no_mean_unit_variance_and_no_correlation() -> None:
