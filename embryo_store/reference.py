@@ -70,7 +70,9 @@ def write_vocabulary(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabula
 
 
 def write_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
-    """Writes a dataset with its words, relations and sentences, where the store lacks them."""
+    """Writes a dataset with its words, relations and sentences, where the store lacks them. Words that are
+    ranked by other counts than before take their new ranks.
+    """
     version = {"dataset": dataset.dataset, "data_hash": dataset.data_hash}
     if not _known(connection, "datasets", version):
         row = {
@@ -81,7 +83,8 @@ def write_dataset(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> No
             "report": as_json(dataset.report),
         }
         insert(connection, "datasets", version | row)
-    if dataset.words is not None and not _known(connection, "words", version):
+    if dataset.words is not None and not _same_ranks(connection, version, dataset.words):
+        connection.execute("DELETE FROM words WHERE dataset = ? AND data_hash = ?", list(version.values()))
         _write_words(connection, version, dataset.words)
     for relation in dataset.relations:
         key = {"dataset": dataset.dataset, "relation": relation.relation}
@@ -118,6 +121,11 @@ def _write_words(connection: duckdb.DuckDBPyConnection, version: Mapping[str, st
         "rank": words.rank,
     }
     insert(connection, "words", version, columns)
+
+
+def _same_ranks(connection: duckdb.DuckDBPyConnection, version: Mapping[str, str], words: Words) -> bool:
+    sql = "SELECT rank FROM words WHERE dataset = ? AND data_hash = ? ORDER BY word_id"
+    return np.array_equal(connection.execute(sql, list(version.values())).fetchnumpy()["rank"], words.rank)
 
 
 def _write_sentence(

@@ -29,7 +29,8 @@ class Stream:
     """Everything one forward pass reads. One pass serves all streams of equal ``key``.
 
     ``attentions``: the pass yields attention maps. That is part of a stream, not of a request, for it changes
-    the order of additions and with it the last bits. ``layers``: the pass yields the states of every layer.
+    the order of additions and with it the last bits. ``layers``: the pass yields the states of every layer,
+    for all who share it where one asks.
     ``places``: by batch rows (ascending) and columns of the pieces whose last states are read, where that is
     not all of them: the pass yields these alone.
     """

@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 _EPILOG = """\
-Options that are not given come from embryo.toml in the working folder (checkpoints, data, db;
+Options that are not given come from embryo.toml in the working folder (checkpoints, data, db, frequencies;
 [eval] dtype, threads, jobs, run, task; [task.NAME] options of a task), else from the defaults.
 What is done is skipped; what was interrupted goes on.
 Exit codes: 0 done, 1 some evaluations failed, 2 wrong usage or input, 3 could not finish, 130 interrupted."""
@@ -91,6 +91,7 @@ def _settings(given: argparse.Namespace) -> Settings:
         threads=given.threads,
         jobs=given.jobs,
         ray=given.ray,
+        frequencies=given.frequencies,
     )
     if given.max_targets is None:
         return settings
@@ -157,6 +158,11 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=int,
         help="probes: targets of each task and split; 0 is all (20000)",
+    )
+    parser.add_argument(
+        "--frequencies",
+        metavar="PLACE",
+        help="text, treebank or counts by which words are ranked (each corpus by its own)",
     )
     parser.add_argument(
         "--dtype", choices=("fp32", "bf16", "auto"), help="auto: bf16 where the processor has it"

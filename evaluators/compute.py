@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import torch
@@ -131,15 +131,10 @@ class Computer:
     ) -> list[Collector]:
         """One forward pass for tasks that read the same; over the first ``most`` batches."""
         self._resident.hold(saved)
-        stream = sharing[0].stream
+        stream = replace(sharing[0].stream, layers=any(prepared.stream.layers for prepared in sharing))
         collectors = [prepared.start() for prepared in sharing]
         for index, batch in enumerate(stream.batches[:most]):
             seen = look(self._resident, stream, index)
-            if stream.attentions and not (seen.attentions and seen.attentions[0] is not None):
-                raise CheckpointError(
-                    "The model gives no attention maps back, though they were asked for: this version of "
-                    "transformers computes them in a way that keeps none. Take one that pyproject.toml names."
-                )
             for collector in collectors:
                 collector.see(index, batch, seen)
         return collectors

@@ -1,10 +1,11 @@
 """The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states that are read, no others.
 
-Probes read every layer. Masked prediction reads the last layer at the masked pieces and nothing else: the
-last layer needs keys and values of all pieces, and all the rest of the chosen ones. In bf16, products run in
-oneDNN with packed weights and the activation fused; additions to the residual stream and layer norms stay in
-fp32. The embeddings are those of the loaded transformers model, whose weights are taken over once a
-checkpoint.
+Probes read every layer. Masked prediction reads the last layer at the masked pieces and nothing else: it is
+computed for these alone, its keys and values not at all (``_last``). The masked copies of a sentence enter
+the first layer almost alike: its queries, keys and values are computed once for every token at a place. In
+bf16 on CPUs, products run in oneDNN with packed weights and the activation fused; additions to the residual
+stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are taken over
+once a checkpoint.
 """
 
 from __future__ import annotations
@@ -21,17 +22,26 @@ from evaluators.hardware import Dtype
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
 
+#: Up to this many pieces a row, attention is computed as batched products.
+_SHORT = 128
+
 #: config.json's activation → (what oneDNN calls it, which form of it).
 _ACTIVATIONS = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "gelu_pytorch_tanh": ("gelu", "tanh")}
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """One layer after Vaswani et al. 2017, norms last. ``both``: keys and values at once."""
+    """One layer after Vaswani et al. 2017, norms last. ``all_three``: queries, keys and values at once.
+
+    ``to_key`` (heads, width of a head, width) and ``to_value`` (heads, width, width of a head) are their
+    matrices by head, ``value_bias`` (width) what is added to values.
+    """
 
     query: Linear
-    both: Linear
     all_three: Linear
+    to_key: torch.Tensor
+    to_value: torch.Tensor
+    value_bias: torch.Tensor
     out: Linear
     norm: Linear
     up: Linear
@@ -54,8 +64,9 @@ class Encoder:
         ``ids`` (rows, length) are of one length, without padding; ``row`` ascends.
         """
         rows, length = ids.shape
+        row, column = row.to(ids.device), column.to(ids.device)
         with torch.inference_mode():
-            (state,) = deque(self._through(ids, self.layers[:-1]), maxlen=1)
+            (state,) = deque(self._through(ids, self.layers[:-1], alike=True), maxlen=1)
             return self._last(state, rows, length, row, column)
 
     def every(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -63,37 +74,68 @@ class Encoder:
         with torch.inference_mode():
             return tuple(state.view(*ids.shape, -1) for state in self._through(ids, self.layers))
 
-    def _through(self, ids: torch.Tensor, layers: Sequence[_Layer]) -> Iterator[torch.Tensor]:
-        """The embeddings' states (pieces, width), and those of each of the ``layers``."""
+    def _through(
+        self, ids: torch.Tensor, layers: Sequence[_Layer], *, alike: bool = False
+    ) -> Iterator[torch.Tensor]:
+        """The embeddings' states (pieces, width), and those of each of the ``layers``. ``alike``: many rows
+        have the same tokens at the same places.
+        """
         state = self.embed(ids).flatten(0, 1)
         yield state
-        for layer in layers:
-            mixed = self._mix(layer.all_three(state.to(self.dtype)), *ids.shape)
-            state = _finish(layer, state, mixed, self.dtype)
+        for number, layer in enumerate(layers):
+            shown = state.to(self.dtype)
+            three = _once(layer.all_three, shown, ids) if alike and not number else layer.all_three(shown)
+            state = _finish(layer, state, self._mix(three, *ids.shape), self.dtype)
             yield state
 
     def _mix(self, three: torch.Tensor, rows: int, length: int) -> torch.Tensor:
         """Attention of every piece to its row; (pieces, 3 · width) to (pieces, width)."""
         query, key, value = three.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = self._attend(query, key, value)
         return mixed.transpose(1, 2).reshape(rows * length, -1)
+
+    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Attention (rows, heads, length, width of a head). On CPUs PyTorch's own kernel is made for long
+        rows; in bf16, sentences take half its time as batched products.
+        """
+        if self.dtype != torch.bfloat16 or query.is_cuda or query.shape[2] > _SHORT:
+            return functional.scaled_dot_product_attention(query, key, value)
+        shape = query.shape
+        query, key, value = (part.flatten(0, 1) for part in (query, key, value))
+        scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(shape[-1] ** -0.5)
+        return torch.bmm(scores.softmax(-1).to(self.dtype), value).view(shape)
 
     def _last(
         self, state: torch.Tensor, rows: int, length: int, row: torch.Tensor, column: torch.Tensor
     ) -> torch.Tensor:
+        """The last layer, of the asked pieces.
+
+        q · Kx = (qK) · x, and a sum of values Vx is V of the sum of x: so matrices meet the few queries
+        rather than all pieces. What a key's bias adds is alike for all pieces of a row: softmax drops it.
+        """
         layer = self.layers[-1]
-        both = layer.both(state.to(self.dtype)).view(rows, length, 2, self.heads, -1)
-        key, value = both.permute(2, 0, 3, 1, 4).unbind(0)
-        # One query a row is the rule: a word of several pieces asks once for each of its places.
-        asked = row * length + column
-        mine = state[asked]
-        place = torch.arange(len(row)) - torch.searchsorted(row, row)
-        width = int(place.max()) + 1
+        mine = state[row * length + column]
         query = layer.query(mine.to(self.dtype)).view(len(row), self.heads, -1)
-        padded = query.new_zeros(rows, width, *query.shape[1:])
-        padded[row, place] = query
-        mixed = functional.scaled_dot_product_attention(padded.transpose(1, 2), key, value)
-        return _finish(layer, mine, mixed.transpose(1, 2)[row, place].flatten(1), self.dtype).float()
+        looked_for = torch.bmm(query.transpose(0, 1), layer.to_key).transpose(0, 1)
+        # One query a row is the rule: a word of several pieces asks once for each of its places.
+        place = torch.arange(len(row), device=row.device) - torch.searchsorted(row, row)
+        padded = looked_for.new_zeros(rows, int(place.max()) + 1, *looked_for.shape[1:])
+        padded[row, place] = looked_for
+        pieces = state.to(self.dtype).view(rows, length, -1)
+        scores = torch.bmm(padded.flatten(1, 2), pieces.transpose(1, 2)).float()
+        weights = scores.mul_(query.shape[-1] ** -0.5).softmax(-1).to(self.dtype)
+        seen = torch.bmm(weights, pieces).view(padded.shape)[row, place]
+        mixed = torch.bmm(seen.transpose(0, 1), layer.to_value).transpose(0, 1).flatten(1) + layer.value_bias
+        return _finish(layer, mine, mixed, self.dtype).float()
+
+
+def _once(linear: Linear, states: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """``linear`` of embeddings (pieces, width), which a token and its place in ``ids`` decide: each once."""
+    columns = torch.arange(ids.shape[1], device=ids.device)
+    different, which = torch.unique(ids * ids.shape[1] + columns, return_inverse=True)
+    which = which.flatten()
+    first = which.new_empty(len(different)).scatter_(0, which, torch.arange(len(which), device=ids.device))
+    return linear(states[first])[which]
 
 
 def _finish(layer: _Layer, state: torch.Tensor, mixed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -102,20 +144,20 @@ def _finish(layer: _Layer, state: torch.Tensor, mixed: torch.Tensor, dtype: torc
 
 
 def make_encoder(model: Any, dtype: Dtype) -> Encoder | None:
-    """Takes over a transformers model; None where it is of another build, or not on a CPU."""
+    """Takes over a transformers model; None where it is of another build."""
     config, base = model.config, model.base_model
     kind = config.model_type
     activation = _ACTIVATIONS.get(str(getattr(config, "hidden_act", getattr(config, "activation", ""))))
-    if kind not in _PARTS or activation is None or next(model.parameters()).device.type != "cpu":
+    if kind not in _PARTS or activation is None:
         return None
     number = torch.bfloat16 if dtype == "bf16" else torch.float32
+    heads = getattr(config, "num_attention_heads", None) or config.n_heads
     made: dict[int, _Layer] = {}
     layers = []
     for module in _PARTS[kind][0](base):
         if id(module) not in made:
-            made[id(module)] = _layer(_PARTS[kind][1](module), number, activation)
+            made[id(module)] = _layer(_PARTS[kind][1](module), heads, number, activation)
         layers.append(made[id(module)])
-    heads = getattr(config, "num_attention_heads", None) or config.n_heads
     return Encoder(_embedding(base), layers, heads, number)
 
 
@@ -171,12 +213,14 @@ _PARTS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, ...]]]]
 }
 
 
-def _layer(parts: tuple[Any, ...], dtype: torch.dtype, activation: tuple[str, str]) -> _Layer:
+def _layer(parts: tuple[Any, ...], heads: int, dtype: torch.dtype, activation: tuple[str, str]) -> _Layer:
     query, key, value, out, norm, up, down, last_norm = parts
     return _Layer(
         query=_linear((query,), dtype),
-        both=_linear((key, value), dtype),
         all_three=_linear((query, key, value), dtype),
+        to_key=key.weight.to(dtype).unflatten(0, (heads, -1)),
+        to_value=value.weight.to(dtype).unflatten(0, (heads, -1)).transpose(1, 2),
+        value_bias=value.bias.to(dtype),
         out=_linear((out,), dtype),
         norm=norm,
         up=_linear((up,), dtype, activation),
@@ -189,7 +233,7 @@ def _linear(parts: Sequence[Any], dtype: torch.dtype, activation: tuple[str, str
     """Linear maps side by side as one, with the activation that follows, through oneDNN where it is there."""
     weight = torch.cat([part.weight for part in parts]).to(dtype)
     bias = torch.cat([part.bias for part in parts]).to(dtype)
-    if dtype == torch.bfloat16 and torch.backends.mkldnn.is_available():
+    if dtype == torch.bfloat16 and weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight)
         name, form = activation or ("none", "")
         return lambda rows: torch.ops.mkldnn._linear_pointwise(rows, packed, bias, name, [], form)

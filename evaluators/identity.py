@@ -12,6 +12,7 @@ from functools import cached_property
 from embryo_store.records import Json, Key
 from evaluators.checkpoints import SavedStep
 from evaluators.checkpoints.base import canonical_digest
+from evaluators.corpora.base import Corpus
 from evaluators.hardware import Dtype
 from evaluators.tasks.base import ModelTask, Task
 
@@ -46,20 +47,19 @@ class Identity:
         return canonical_digest(self.inputs)
 
 
-def identify(
-    saved: SavedStep, task: ModelTask, *, dataset: str, data_hash: str, protocol: str, seed: int, dtype: Dtype
-) -> Identity:
+def identify(saved: SavedStep, task: ModelTask, corpus: Corpus, *, protocol: str, dtype: Dtype) -> Identity:
     """The identity of one result of a task that looks at a model."""
     others: dict[str, Json] = {
-        "data": data_hash,
+        "data": corpus.data_hash,
+        **task.beside(corpus),
         "task": task.name,
         "version": task.version,
         "protocol": protocol,
-        "seed": seed,
+        "seed": task.drawn_by,
         "dtype": dtype,
         "options": dict(task.options()),
     }
-    key = Key(saved.run, saved.step, task.name, dataset, protocol, seed)
+    key = Key(saved.run, saved.step, task.name, corpus.name, protocol, task.drawn_by)
     return Identity(key, saved.serving(task.needs), others, saved.generator if task.needs == "pair" else None)
 
 

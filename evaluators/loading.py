@@ -110,7 +110,7 @@ class Resident:
         """
         encoder = self._encoder()
         if encoder is not None:
-            return encoder.states(ids, row, column)
+            return encoder.states(ids.to(self.device), row, column)
         found: torch.Tensor = self.body(ids, attentions=False).last_hidden_state[row, column]
         return found
 
@@ -118,7 +118,7 @@ class Resident:
         """The states (rows, length, width) of every layer, the embeddings first, as ``body`` gives them."""
         encoder = self._encoder()
         if encoder is not None:
-            return encoder.every(ids)
+            return encoder.every(ids.to(self.device))
         found: tuple[torch.Tensor, ...] = self.body(ids, attentions=False, layers=True).hidden_states
         return found
 

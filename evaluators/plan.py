@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 from embryo_store import Done
 from embryo_store.records import Key
 from evaluators.checkpoints import CheckpointSource, SavedStep
 from evaluators.checkpoints.base import pick
-from evaluators.corpora.base import Corpus
+from evaluators.corpora.base import Corpus, WordCorpus
 from evaluators.corpora.find import DataFolder, Kind
+from evaluators.corpora.frequencies import read_frequencies
 from evaluators.corpora.sentences import built_in
 from evaluators.errors import InputError
 from evaluators.hardware import Dtype
@@ -82,7 +84,7 @@ def make_plan(
     logs = {run: path for run in runs if (path := source.train_log(run))}
     skipped = _skipped(settings, tasks, data, has_log=bool(logs))
     wanted = [task for task in tasks if task.name not in skipped]
-    corpora = _read(data, wanted)
+    corpora = _read(data, wanted, settings.frequencies)
     skipped = {**skipped, **_unfit(settings, wanted, corpora)}
     wanted = [task for task in wanted if task.name not in skipped]
     places = []
@@ -123,23 +125,21 @@ def _jobs(
     jobs: list[Job] = []
     if not task.suits(saved):
         return jobs
-    for corpus in corpora[task.reads]:
+    for corpus in _of(task, corpora):
         identities = {
-            protocol: identify(
-                saved,
-                task,
-                dataset=corpus.name,
-                data_hash=corpus.data_hash,
-                protocol=protocol,
-                seed=task.drawn_by,
-                dtype=dtype,
-            )
+            protocol: identify(saved, task, corpus, protocol=protocol, dtype=dtype)
             for protocol in task.protocols(corpus)
         }
         if not identities:
             continue
         jobs.append(Job(saved, task, corpus, identities, is_done(identities, done)))
     return jobs
+
+
+def _of(task: ModelTask, corpora: Mapping[str, Sequence[Corpus]]) -> Sequence[Corpus]:
+    """The corpora that a task reads, each name once: results are known by it."""
+    found = {corpus.name: corpus for kind in reversed((task.reads, *task.also)) for corpus in corpora[kind]}
+    return list(found.values())
 
 
 def is_done(identities: Mapping[str, Identity], done: Mapping[Key, Done]) -> bool:
@@ -181,13 +181,23 @@ def _unfit(
     return unfit
 
 
-def _read(data: DataFolder, tasks: Sequence[Task]) -> Mapping[str, Sequence[Corpus]]:
-    """The corpora of every kind that is needed, each read once."""
+def _read(
+    data: DataFolder, tasks: Sequence[Task], frequencies: Path | None
+) -> Mapping[str, Sequence[Corpus]]:
+    """The corpora of every kind that is needed, each read once; words ranked by ``frequencies``."""
     needed = {task.reads for task in tasks}
+    needed |= {kind for task in tasks if isinstance(task, ModelTask) for kind in task.also}
     corpora: dict[str, list[Corpus]] = {kind: [] for kind in get_args(Kind)}
     for found in data.corpora:
         if found.kind in needed:
             corpora[found.kind].append(found.read())
+    if frequencies is not None and corpora["words"]:
+        counted = read_frequencies(frequencies)
+        corpora["words"] = [
+            replace(corpus, ranks=counted.of(corpus.forms), ranked_by=counted.digest)
+            for corpus in corpora["words"]
+            if isinstance(corpus, WordCorpus)
+        ]
     if "sentences" in needed:
         corpora["sentences"].insert(0, built_in())
     return corpora

@@ -17,7 +17,7 @@ from evaluators.steps import Steps
 DtypeChoice = Literal["fp32", "bf16", "auto"]
 CONFIG = Path("embryo.toml")
 
-_PATHS = {"checkpoints": "checkpoints", "data": "data", "db": "results.duckdb"}
+_PATHS = {"checkpoints": "checkpoints", "data": "data", "db": "results.duckdb", "frequencies": ""}
 _EVAL_KEYS = {"dtype": str, "threads": int, "jobs": int, "run": list, "task": list}
 
 
@@ -36,6 +36,8 @@ class Settings:
     threads: int | None = None
     jobs: int = 1
     ray: str | None = None
+    #: Where words are counted that corpora of words are ranked by; without it each by its own counts.
+    frequencies: Path | None = None
 
 
 def settle(
@@ -50,6 +52,7 @@ def settle(
     threads: int | None = None,
     jobs: int | None = None,
     ray: str | None = None,
+    frequencies: str | None = None,
     config: Path = CONFIG,
 ) -> Settings:
     """Joins command line, configuration file and defaults.
@@ -61,7 +64,7 @@ def settle(
     eval_table = _eval_table(written, config)
     places = {
         name: given if given is not None else _text(written.get(name, default), name, config)
-        for (name, default), given in zip(_PATHS.items(), (checkpoints, data, db), strict=True)
+        for (name, default), given in zip(_PATHS.items(), (checkpoints, data, db, frequencies), strict=True)
     }
     chosen: Any = dtype if dtype is not None else eval_table.get("dtype", "auto")
     if chosen not in get_args(DtypeChoice):
@@ -87,6 +90,7 @@ def settle(
         threads=counts["threads"],
         jobs=counts["jobs"] or 1,
         ray=ray,
+        frequencies=Path(places["frequencies"]) if places["frequencies"] else None,
     )
 
 
@@ -103,7 +107,7 @@ def _read(config: Path) -> Mapping[str, Any]:
 
 
 def _text(value: Any, name: str, config: Path) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or (not value and name != "frequencies"):
         raise InputError(f"{config}: {name} is {value!r}. Expected a path in quotes.")
     return value
 

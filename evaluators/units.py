@@ -12,14 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from embryo_store.records import Dataset, Vocabulary
 from evaluators.checkpoints import SavedStep
 from evaluators.corpora.base import Corpus
 from evaluators.hardware import Dtype
-from evaluators.plan import Job
 from evaluators.tasks.base import Finding, Kind, ModelTask
 from evaluators.tasks.train_log import LogSlice
+
+if TYPE_CHECKING:
+    from evaluators.plan import Job
 
 #: A corpus by kind and name.
 CorpusName = tuple[Kind, str]

@@ -113,7 +113,7 @@ class Attention(View):
                 plot.draw((), drawing.frame_of(look, world), missing)
             return
         index = position(statistic.step, look.step)
-        shares = statistic.metric in names.SHARES
+        shares = statistic.metric in names.SHARES or statistic.metric.startswith("pattern ")
         # Colours reach to the largest value of all steps, so that one colour means one value at every step.
         if self.changed("high", (statistic,)):
             self._high = value_axis(statistic.value, unit_interval=True).high

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -15,7 +15,11 @@ from evaluators.corpora.edges import EdgeCorpus
 
 @dataclass(frozen=True)
 class WordCorpus:
-    """Sentences of tagged words. ``words`` and ``tags`` run in parallel, one tuple a sentence."""
+    """Sentences of tagged words. ``words`` and ``tags`` run in parallel, one tuple a sentence.
+
+    ``ranks``: of all words in reading order, by how often they occur in a corpus that the user named, whose
+    counts have the digest ``ranked_by``; without them ranks are those by frequency in the corpus itself.
+    """
 
     name: str
     uri: str
@@ -23,6 +27,21 @@ class WordCorpus:
     words: tuple[tuple[str, ...], ...]
     tags: tuple[tuple[str, ...], ...]
     report: Mapping[str, Json] = field(default_factory=dict)
+    ranks: tuple[int, ...] = ()
+    ranked_by: str = ""
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """All words in reading order."""
+        return tuple(word for sentence in self.words for word in sentence)
+
+    def rank(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The rank of every word by frequency, lower-cased, from 1; ties in alphabetical order."""
+        ranks = self.ranks
+        if not self.ranked_by:
+            order = by_count(Counter(form.lower() for form in self.forms))
+            ranks = tuple(order[form.lower()] for form in self.forms)
+        return np.array(ranks, dtype=np.int64)
 
     @property
     def flat_tags(self) -> tuple[str, ...]:
@@ -30,8 +49,8 @@ class WordCorpus:
         return tuple(tag for sentence in self.tags for tag in sentence)
 
     def dataset(self) -> Dataset:
-        """This corpus as the store keeps it; ``rank`` is by frequency in the corpus itself, lower-cased."""
-        forms = [word for sentence in self.words for word in sentence]
+        """This corpus as the store keeps it."""
+        forms = list(self.forms)
         lengths = [len(sentence) for sentence in self.words]
         return Dataset(
             dataset=self.name,
@@ -48,7 +67,7 @@ class WordCorpus:
                 ),
                 form=forms,
                 tag=list(self.flat_tags),
-                rank=frequency_ranks(forms),
+                rank=self.rank(),
             ),
         )
 
@@ -120,9 +139,6 @@ class SentenceCorpus:
 Corpus: TypeAlias = WordCorpus | FactCorpus | SentenceCorpus | EdgeCorpus
 
 
-def frequency_ranks(forms: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The rank of every form by how often its lower-cased form occurs, from 1; ties in alphabetical order."""
-    lowered = [form.lower() for form in forms]
-    counts = Counter(lowered)
-    order = {form: rank for rank, form in enumerate(sorted(counts, key=lambda f: (-counts[f], f)), start=1)}
-    return np.array([order[form] for form in lowered], dtype=np.int64)
+def by_count(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Words in the order of their counts, from 1; of equal counts in alphabetical order."""
+    return {word: place for place, word in enumerate(sorted(counts, key=lambda w: (-counts[w], w)), start=1)}

@@ -6,6 +6,7 @@ taken over all sentences, uncropped (docs/evaluators.md).
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from embryo_store.records import AttentionMaps, Dataset, Metric, Sentence
+from embryo_store.records import AttentionMaps, Dataset, Json, Metric, Sentence
 from evaluators.batches import Batch, Stream, by_length
-from evaluators.corpora.base import Corpus, SentenceCorpus
+from evaluators.corpora.base import Corpus, SentenceCorpus, WordCorpus
 from evaluators.errors import CheckpointError, InputError
-from evaluators.tasks.base import Collector, Cost, Finding, ModelTask, Pass, Prepared
-from evaluators.tasks.maps import STATISTICS, row_sums
-from evaluators.tasks.scores import Ints
+from evaluators.tasks.base import Collector, Cost, Finding, Kind, ModelTask, Pass, Prepared
+from evaluators.tasks.maps import PATTERNS, STATISTICS, patterns, row_sums
+from evaluators.tasks.scores import Ints, proportion
+from evaluators.tasks.words import pieced_words, unmasked
 from evaluators.words import frame
 
 if TYPE_CHECKING:
@@ -34,10 +36,13 @@ AVERAGE = 0
 
 @dataclass(frozen=True)
 class Attention(ModelTask):
-    """``size``: the side of stored maps. ``singles``: how many first sentences are stored alone."""
+    """``size``: the side of stored maps. ``singles``: how many first sentences are stored alone.
+
+    ``words``: over corpora of words, too, in the pass that reconstruction needs anyway.
+    """
 
     name = "attention"
-    version = 1
+    version = 2
     summary = (
         "Attention maps of every layer and head, averaged and for single sentences; statistics of every head."
     )
@@ -46,6 +51,16 @@ class Attention(ModelTask):
 
     size: int = 32
     singles: int = 3
+    words: bool = False
+
+    @property
+    def also(self) -> tuple[Kind, ...]:
+        """Words, where that is asked for."""
+        return ("words",) if self.words else ()
+
+    def options(self) -> Mapping[str, Json]:
+        """All but where else it looks, which changes no number."""
+        return {"size": self.size, "singles": self.singles}
 
     def __post_init__(self) -> None:
         """Refuses sizes that no map can have."""
@@ -60,34 +75,36 @@ class Attention(ModelTask):
         Raises:
             CheckpointError: no sentence is long enough for the average.
         """
-        if not isinstance(corpus, SentenceCorpus):
+        if isinstance(corpus, WordCorpus):
+            _, pieced = pieced_words(corpus, vocabulary, limit)
+            rows = [sentence.ids for sentence in pieced.sentences]
+            texts = tuple(" ".join(words) for words in corpus.words)
+            stream = unmasked(corpus, pieced, vocabulary, limit)
+            first = np.cumsum([0, *map(len, corpus.words)])
+            cut = sum(not pieced.judged[a:b].all() for a, b in itertools.pairwise(first))
+        elif isinstance(corpus, SentenceCorpus):
+            pieces, texts = vocabulary.many(corpus.sentences), corpus.sentences
+            rows = [frame(vocabulary, ids[: limit - 2]) for ids in pieces]
+            cut = sum(len(ids) > limit - 2 for ids in pieces)
+            key = ("sentences", corpus.data_hash, vocabulary.digest, str(limit))
+            stream = Stream(key, by_length(rows), attentions=True)
+        else:
             raise TypeError(f"expected sentences, found {type(corpus).__name__}")
-        pieces = vocabulary.many(corpus.sentences)
-        rows = [frame(vocabulary, ids[: limit - 2]) for ids in pieces]
         size = min(self.size, limit)
         if not any(len(row) >= size for row in rows):
             longest = max(map(len, rows))
             raise CheckpointError(
                 f"{corpus.uri}: the longest sentence has {longest} pieces, the average needs {size}."
             )
-        key = ("sentences", corpus.data_hash, vocabulary.digest, str(limit))
-        cut = sum(len(ids) > limit - 2 for ids in pieces)
-        return _PreparedAttention(
-            corpus,
-            vocabulary,
-            tuple(rows),
-            size,
-            self.singles,
-            cut,
-            Stream(key, by_length(rows), attentions=True),
-        )
+        return _PreparedAttention(corpus, vocabulary, tuple(rows), texts, size, self.singles, cut, stream)
 
 
 @dataclass(frozen=True)
 class _PreparedAttention(Prepared):
-    corpus: SentenceCorpus
+    corpus: SentenceCorpus | WordCorpus
     vocabulary: Vocabulary
     rows: tuple[Ints, ...]
+    texts: tuple[str, ...]
     size: int
     singles: int
     cut: int
@@ -107,7 +124,7 @@ class _PreparedAttention(Prepared):
             Sentence(
                 vocab=self.vocabulary.digest,
                 sentence_id=number,
-                text=self.corpus.sentences[number - 1],
+                text=self.texts[number - 1],
                 pieces=self.vocabulary.strings([int(i) for i in self.rows[number - 1][: self.size]]),
             )
             for number in range(1, min(self.singles, len(self.rows)) + 1)
@@ -141,11 +158,15 @@ class _Maps(Collector):
         self._singles: dict[int, npt.NDArray[np.float32]] = {}
         self._sums: dict[tuple[str, int], torch.Tensor] = {}
         self._rows: dict[str, int] = defaultdict(int)
+        self._patterns: npt.NDArray[np.int64] | None = None
 
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         prepared, length = self._prepared, batch.ids.shape[1]
-        if not seen.attentions:
-            raise CheckpointError("the model gave no attention maps, although eager attention was asked for.")
+        if not seen.attentions or seen.attentions[0] is None:
+            raise CheckpointError(
+                "The model gives no attention maps back, though they were asked for: this version of "
+                "transformers computes them in a way that keeps none. Take one that pyproject.toml names."
+            )
         layers = [layer.float().cpu() for layer in seen.attentions]
         punctuation = self._punctuation[batch.ids]
         for number, layer in enumerate(layers, start=1):
@@ -154,6 +175,9 @@ class _Maps(Collector):
                 self._sums[key] = self._sums[key] + total if key in self._sums else total
                 if number == 1:
                     self._rows[statistic] += rows
+        shown = np.stack([patterns(layer).numpy() for layer in layers], axis=1)
+        counted = (shown[..., None] == np.arange(len(PATTERNS))).sum(0)
+        self._patterns = counted if self._patterns is None else self._patterns + counted
         size = prepared.size
         cropped = np.stack([layer[..., :size, :size].numpy() for layer in layers], axis=1)
         if length >= size:
@@ -165,6 +189,7 @@ class _Maps(Collector):
 
     def findings(self) -> Mapping[str, Finding]:
         assert self._average is not None
+        assert self._patterns is not None
         metrics = [
             Metric(
                 statistic,
@@ -178,7 +203,18 @@ class _Maps(Collector):
             if name == statistic
             for head, value in enumerate(total, start=1)
         ]
+        sentences = len(self._prepared.rows)
+        metrics += [
+            replace(proportion(f"pattern {pattern}", int(count), sentences), layer=layer, head=head)
+            for place, pattern in enumerate(PATTERNS)
+            for (layer, head), count in _numbered(self._patterns[..., place])
+        ]
         average = (self._average / self._prepared.averaged).astype(np.float32)
         maps = [AttentionMaps(AVERAGE, average)]
         maps += [AttentionMaps(number, self._singles[number]) for number in sorted(self._singles)]
         return {"paper": Finding(metrics, maps)}
+
+
+def _numbered(values: npt.NDArray[np.int64]) -> list[tuple[tuple[int, int], int]]:
+    """Values (layers, heads) with their layer and head, from 1."""
+    return [((layer + 1, head + 1), int(value)) for (layer, head), value in np.ndenumerate(values)]

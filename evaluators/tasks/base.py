@@ -120,8 +120,9 @@ class Task(ABC):
     cost: ClassVar[Cost]
 
     def options(self) -> Mapping[str, Json]:
-        """The options that decide what is measured."""
-        return dataclasses.asdict(self)
+        """The options that decide what is measured, as the store keeps them."""
+        told = dataclasses.asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
     @property
     def drawn_by(self) -> int:
@@ -136,6 +137,11 @@ class ModelTask(Task):
     #: Which part of a checkpoint serves it.
     needs: ClassVar[Needs] = "encoder"
 
+    @property
+    def also(self) -> tuple[Kind, ...]:
+        """Kinds of corpora that its options make it read beside ``reads``."""
+        return ()
+
     def suits(self, saved: SavedStep) -> bool:
         """Can a checkpoint of this kind be judged at all?"""
         return True
@@ -143,6 +149,10 @@ class ModelTask(Task):
     def protocols(self, corpus: Corpus) -> tuple[str, ...]:
         """The protocols under which ``corpus`` can be judged."""
         return ("paper",)
+
+    def beside(self, corpus: Corpus) -> Mapping[str, Json]:
+        """What decides the numbers beside the corpus's data, the weights and the options."""
+        return {}
 
     @abstractmethod
     def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:

@@ -118,9 +118,9 @@ class _Answers(Collector):
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         clozes, items = self._prepared.clozes, batch.item
         place, gold, row = clozes.place[items], clozes.gold[items], np.arange(len(items))
-        logps = seen.head(seen.at(row, place)).log_softmax(-1).cpu()
+        logps = seen.head(seen.at(row, place)).log_softmax(-1)
         self._rank[items] = ranks(logps, gold)
-        self._logp[items] = logps[row, gold].numpy()
+        self._logp[items] = logps[row, gold].cpu().numpy()
         self._tokens[items], self._logps[items] = best(logps, TOP)
         if clozes.common is not None:
             self._see_common(logps, clozes.common, items)
@@ -139,7 +139,7 @@ class _Answers(Collector):
             among = logps[np.flatnonzero(known)][:, common].log_softmax(-1)
             mine = place[known]
             self._rank_common[items[known]] = ranks(among, mine)
-            self._logp_common[items[known]] = among[np.arange(len(mine)), mine].numpy()
+            self._logp_common[items[known]] = among[np.arange(len(mine)), mine].cpu().numpy()
 
     def findings(self) -> Mapping[str, Finding]:
         clozes, corpus = self._prepared.clozes, self._prepared.corpus
@@ -188,16 +188,16 @@ def ranks(scores: torch.Tensor, gold: Ints) -> Ints:
     Of equal scores the lower index comes first.
     """
     mine = scores[np.arange(len(gold)), gold][:, None]
-    found: Ints = np.asarray((scores > mine).sum(1)) + 1
-    equal = (scores == mine).numpy()
-    for row in np.flatnonzero(equal.sum(1) > 1):
-        found[row] += equal[row, : gold[row]].sum()
+    found: Ints = (scores > mine).sum(1).cpu().numpy() + 1
+    equal = scores == mine
+    for row in np.flatnonzero((equal.sum(1) > 1).cpu().numpy()):
+        found[row] += int(equal[row, : gold[row]].sum())
     return found
 
 
 def best(logps: torch.Tensor, count: int) -> tuple[Ints, Floats]:
     """The ``count`` likeliest tokens of every row, best first; of equal ones the lower id comes first."""
-    values, tokens = (part.numpy() for part in logps.topk(count, dim=-1))
+    values, tokens = (part.cpu().numpy() for part in logps.topk(count, dim=-1))
     order = np.lexsort((tokens, -values), axis=-1)
     return np.take_along_axis(tokens, order, -1), np.take_along_axis(values, order, -1)
 

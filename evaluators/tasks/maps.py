@@ -11,6 +11,15 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
+#: After Kovaleva et al. 2019; docs/evaluators.md has the rules. Each is a share of the sentences.
+PATTERNS = ("vertical", "diagonal", "vertical+diagonal", "block", "heterogeneous")
+#: A pattern is seen where it holds so much of the attention, beyond what uniform attention would put there.
+_SEEN = 0.5
+#: Of vertical and diagonal attention, one stands alone where its part of both is so large.
+_ALONE = 0.75
+#: Columns that make a vertical map: as many as there are special pieces in a row.
+_COLUMNS = 2
+
 #: Stands for 0 under a logarithm whose factor is 0.
 _TINY = 1e-30
 
@@ -27,6 +36,7 @@ def row_sums(maps: torch.Tensor, punctuation: npt.NDArray[np.bool_]) -> dict[str
     """
     sentences, _, n, _ = maps.shape
     rows = sentences * n
+    information = _information(maps)
     mass = {
         "diagonal": maps.diagonal(dim1=-2, dim2=-1),
         "previous": maps.diagonal(offset=-1, dim1=-2, dim2=-1),
@@ -34,41 +44,79 @@ def row_sums(maps: torch.Tensor, punctuation: npt.NDArray[np.bool_]) -> dict[str
         "cls": maps[..., 0],
         "sep": maps[..., -1],
         "punctuation": maps.sum(-2) * maps.new_tensor(punctuation)[:, None, :],
-        "entropy": _entropy(maps),
-        "distance": _distances(maps),
+        "entropy": -information,
+        "distance": _distances(maps, information),
     }
     beside = {"previous": sentences, "next": sentences}
     return {name: (each.double().sum((0, 2)), rows - beside.get(name, 0)) for name, each in mass.items()}
 
 
-def _entropy(p: torch.Tensor) -> torch.Tensor:
-    """Entropy of every row in nats, over the last axis."""
-    found: torch.Tensor = -(p * p.clamp_min(_TINY).log()).sum(-1)
+def patterns(maps: torch.Tensor) -> torch.Tensor:
+    """Which of ``PATTERNS`` each map shows: (sentences, heads, n, n) to indices (sentences, heads)."""
+    import torch
+
+    n = maps.shape[-1]
+    columns = maps.mean(-2)
+    vertical = _beyond(columns.topk(min(_COLUMNS, n), dim=-1).values.sum(-1), min(_COLUMNS, n) / n)
+    lines = sum(maps.diagonal(offset, -2, -1).sum(-1) for offset in (-1, 0, 1))
+    diagonal = _beyond(lines / n, (3 * n - 2) / n**2)
+    both = vertical + diagonal
+    found = torch.full(both.shape, PATTERNS.index("heterogeneous"), device=maps.device)
+    found[_blocks(maps) >= _SEEN] = PATTERNS.index("block")
+    seen = both >= _SEEN
+    found[seen] = PATTERNS.index("vertical+diagonal")
+    found[seen & (vertical >= _ALONE * both)] = PATTERNS.index("vertical")
+    found[seen & (diagonal >= _ALONE * both)] = PATTERNS.index("diagonal")
     return found
 
 
-def _distances(p: torch.Tensor) -> torch.Tensor:
+def _blocks(maps: torch.Tensor) -> torch.Tensor:
+    """How much more than by chance stays within two blocks, at the best cut: at least a quarter of the
+    pieces on each side.
+    """
+    import torch
+
+    n = maps.shape[-1]
+    rows, columns = maps.sum(-1).cumsum(-1), maps.sum(-2).cumsum(-1)
+    # What the first k pieces hold of one another grows by the k-th row up to its k-th column, and by the k-th
+    # column above.
+    inner = (maps.tril().sum(-1) + maps.triu(1).sum(-2)).cumsum(-1)
+    within = (2 * inner + rows[..., -1:] - rows - columns) / n
+    cuts = torch.arange(1, n + 1, device=maps.device, dtype=maps.dtype)
+    chance = (cuts**2 + (n - cuts) ** 2) / n**2
+    first, last = max(-(-n // 4), 1), min(n - -(-n // 4), n - 1)
+    if first > last:
+        return maps.new_zeros(maps.shape[:2])
+    here = slice(first - 1, last)
+    found: torch.Tensor = ((within[..., here] - chance[here]) / (1 - chance[here])).amax(-1)
+    return found
+
+
+def _beyond(share: torch.Tensor, chance: float) -> torch.Tensor:
+    """What a share has beyond that of uniform attention, of all that it could have; at least 0."""
+    if chance >= 1:
+        return share * 0
+    return ((share - chance) / (1 - chance)).clamp(0, 1)
+
+
+def _information(p: torch.Tensor) -> torch.Tensor:
+    """Σ p ln p of every row, over the last axis: what is left of the entropy in nats without its sign."""
+    return p.clamp_min(_TINY).log_().mul_(p).sum(-1)
+
+
+def _distances(p: torch.Tensor, information: torch.Tensor) -> torch.Tensor:
     """Mean Jensen-Shannon distance (base 2, 0..1) to the layer's other heads, by sentence, head, row.
 
-    It is 0 where there is no other head.
+    The divergence is H((p+q)/2) - (H(p)+H(q))/2: one logarithm a pair, just 0 where p is q, and right to some
+    1e-7 where they are near each other. The distance is 0 where there is no other head.
     """
     heads = p.shape[1]
     total = p[..., 0] * 0
     for one in range(heads):
         for other in range(one + 1, heads):
-            distance = (_divergence(p[:, one], p[:, other]) / math.log(2)).clamp(0, 1).sqrt()
+            both = _information((p[:, one] + p[:, other]).mul_(0.5))
+            divergence = (information[:, one] + information[:, other]) / 2 - both
+            distance = (divergence / math.log(2)).clamp_(0, 1).sqrt_()
             total[:, one] += distance
             total[:, other] += distance
     return total / max(heads - 1, 1)
-
-
-def _divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """Jensen-Shannon divergence of rows in nats. Logarithms of ratios are exact where p is near q."""
-    both = (p + q).clamp_min(_TINY)
-    found: torch.Tensor = (_relative(p, both) + _relative(q, both)).sum(-1) / 2
-    return found
-
-
-def _relative(p: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
-    found: torch.Tensor = p * (2 * p / both).clamp_min(_TINY).log()
-    return found

@@ -9,25 +9,22 @@ import numpy as np
 
 from evaluators.batches import Stream, by_length
 from evaluators.corpora.base import Corpus
-from evaluators.tasks.base import Cost, ModelTask, Prepared
-from evaluators.tasks.scores import majority
-from evaluators.tasks.words import Asked, WordTask, pieced_words
+from evaluators.tasks.base import Cost, Prepared
+from evaluators.tasks.words import Asked, JudgeWords, pieced_words
 
 if TYPE_CHECKING:
     from evaluators.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class MaskPredict(ModelTask):
+class MaskPredict(JudgeWords):
     """Accuracy by tag of finding a wholly masked word; beside it that of always saying the commonest."""
 
     name = "mask-predict"
-    version = 1
+    version = 2
     summary = (
         "Mask every word in turn, all its pieces: is it found? Accuracy by tag, and the majority baseline."
     )
-    reads = "words"
-    needs = "head"
     cost = Cost.SWEEP
 
     def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:
@@ -50,5 +47,4 @@ class MaskPredict(ModelTask):
             asked.append(Asked(row, column, gold, owner))
         key = ("word-masks", words.data_hash, vocabulary.digest, str(limit))
         places = tuple((one.row, one.column) for one in asked)
-        baseline = majority(pieced.answers, pieced.judged)
-        return WordTask(words, pieced, Stream(key, batches, places=places), tuple(asked), (baseline,))
+        return self.judging(words, pieced, Stream(key, batches, places=places), asked)

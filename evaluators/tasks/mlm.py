@@ -13,7 +13,7 @@ from evaluators.batches import Batch, Stream, by_length
 from evaluators.corpora.base import Corpus, WordCorpus
 from evaluators.errors import InputError
 from evaluators.tasks.base import Collector, Cost, Finding, ModelTask, Pass, Prepared
-from evaluators.tasks.scores import Ints, mean, proportion
+from evaluators.tasks.scores import Ints, majority, mean, proportion
 from evaluators.tasks.words import HEAD_ROWS, counts, pieced_words, word_notes
 from evaluators.words import PiecedCorpus
 
@@ -26,7 +26,7 @@ class Mlm(ModelTask):
     """Loss (natural logarithm, mean over masked pieces) and accuracy. Every drawn piece becomes [MASK]."""
 
     name = "mlm"
-    version = 1
+    version = 2
     summary = "Mask a fixed 15 % of the pieces of held-out text: loss and accuracy."
     reads = "words"
     needs = "head"
@@ -117,5 +117,10 @@ class _Loss(Collector):
 
     def findings(self) -> Mapping[str, Finding]:
         losses = np.concatenate(self._losses)
-        metrics: list[Metric] = [mean("loss", losses), proportion("accuracy", self._right, len(losses))]
+        asked = np.concatenate([gold for _, _, gold in self._prepared.asked])
+        metrics: list[Metric] = [
+            mean("loss", losses),
+            proportion("accuracy", self._right, len(losses)),
+            majority(asked.tolist(), np.ones(len(asked), dtype=np.bool_)),
+        ]
         return {"paper": Finding([*metrics, *counts(self._prepared.pieced)])}

@@ -7,34 +7,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluators.batches import Stream, by_length
 from evaluators.corpora.base import Corpus
-from evaluators.tasks.base import Cost, ModelTask, Prepared
-from evaluators.tasks.words import Asked, WordTask, pieced_words
+from evaluators.tasks.base import Cost, Prepared
+from evaluators.tasks.words import Asked, JudgeWords, pieced_words, unmasked
 
 if TYPE_CHECKING:
     from evaluators.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Reconstruct(ModelTask):
+class Reconstruct(JudgeWords):
     """Accuracy by tag of reading an unmasked sentence back; a word counts when all its pieces do."""
 
     name = "reconstruct"
-    version = 1
+    version = 2
     summary = "Feed the sentence unmasked: is every piece of a word given back? Accuracy by tag."
-    reads = "words"
-    needs = "head"
     cost = Cost.PASS
 
     def prepare(self, corpus: Corpus, vocabulary: Vocabulary, limit: int) -> Prepared:
         """One row a sentence."""
         words, pieced = pieced_words(corpus, vocabulary, limit)
-        batches = by_length([sentence.ids for sentence in pieced.sentences])
+        stream = unmasked(words, pieced, vocabulary, limit)
         asked = []
-        for batch in batches:
+        for batch in stream.batches:
             owner = np.stack([pieced.sentences[item].owner for item in batch.item])
             row, column = np.nonzero(owner >= 0)
             asked.append(Asked(row, column, batch.ids[row, column], owner[row, column]))
-        key = ("plain", words.data_hash, vocabulary.digest, str(limit))
-        return WordTask(words, pieced, Stream(key, batches), tuple(asked))
+        return self.judging(words, pieced, stream, asked)

@@ -77,15 +77,21 @@ def _make(name: str, options: Mapping[str, Any]) -> Task:
         option: float(value) if type(value) is int and known.get(option) is float else value
         for option, value in options.items()
     }
+    # TOML has lists; options are frozen.
+    options = {
+        option: tuple(value) if isinstance(value, list) and known.get(option) is tuple else value
+        for option, value in options.items()
+    }
     for option, value in options.items():
         if option not in known:
             raise InputError(
                 f"[task.{name}] has no option {option!r}. It knows: {', '.join(known) or 'none'}."
             )
         if isinstance(value, bool) is not (known[option] is bool) or not isinstance(value, (known[option],)):
-            raise InputError(
-                f"[task.{name}] {option} is {value!r}. Expected a value of type {known[option].__name__}."
+            what = (
+                "a list of names" if known[option] is tuple else f"a value of type {known[option].__name__}"
             )
+            raise InputError(f"[task.{name}] {option} is {value!r}. Expected {what}.")
     return kind(**options)
 
 

@@ -38,6 +38,19 @@ def accuracies(correct: Bools, judged: Bools, tags: Sequence[str]) -> list[Metri
     return found
 
 
+def by_band(correct: Bools, judged: Bools, ranks: Ints, bands: Sequence[str]) -> list[Metric]:
+    """Accuracy over the judged words whose rank by frequency lies in each of ``bands`` ("50-99", ends
+    included); bands without such a word are left out.
+    """
+    found = []
+    for band in bands:
+        first, last = map(int, band.split("-"))
+        mine = judged & (first <= ranks) & (ranks <= last)
+        if mine.any():
+            found.append(proportion("accuracy", int(correct[mine].sum()), int(mine.sum()), f"rank {band}"))
+    return found
+
+
 def majority(answers: Sequence[Hashable], judged: Bools) -> Metric:
     """The accuracy of always giving the commonest answer."""
     counts = Counter(answer for answer, counts in zip(answers, judged, strict=True) if counts)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embryo_store.records import Dataset, Metric, Outcomes
-from evaluators.batches import Batch, Stream
+from embryo_store.records import Dataset, Json, Metric, Outcomes
+from evaluators.batches import Batch, Stream, by_length
 from evaluators.corpora.base import Corpus, WordCorpus
-from evaluators.errors import CheckpointError
-from evaluators.tasks.base import Collector, Finding, Pass, Prepared
-from evaluators.tasks.scores import Ints, accuracies, all_right
+from evaluators.corpora.frequencies import UNSEEN
+from evaluators.errors import CheckpointError, InputError
+from evaluators.tasks.base import Collector, Finding, ModelTask, Pass, Prepared
+from evaluators.tasks.scores import Ints, accuracies, all_right, by_band, majority
 from evaluators.words import PiecedCorpus, piece
 
 if TYPE_CHECKING:
@@ -23,6 +25,38 @@ if TYPE_CHECKING:
 
 #: Rows that go through the head at a time: bounds the logits (rows, vocabulary) that stand in memory.
 HEAD_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class JudgeWords(ModelTask):
+    """``bands``: ranks by frequency, first and last, whose words are judged together (figure 8)."""
+
+    reads = "words"
+    needs = "head"
+
+    bands: tuple[str, ...] = ("50-99", "300-349", "1550-1599")
+
+    def __post_init__(self) -> None:
+        """Refuses what is no band."""
+        for band in self.bands:
+            found = re.fullmatch(r"([1-9]\d*)-([1-9]\d*)", str(band))
+            if found is None or int(found[1]) > int(found[2]):
+                raise InputError(
+                    f"[task.{self.name}] bands holds {band!r}. Expected ranks from the first to the last, as "
+                    'in "50-99"; the commonest word has rank 1.'
+                )
+
+    def beside(self, corpus: Corpus) -> Mapping[str, Json]:
+        """The counts by which words are ranked, where they are another corpus's."""
+        assert isinstance(corpus, WordCorpus)
+        return {"frequencies": corpus.ranked_by} if corpus.ranked_by else {}
+
+    def judging(
+        self, corpus: WordCorpus, pieced: PiecedCorpus, stream: Stream, asked: Sequence[Asked]
+    ) -> WordTask:
+        """What is judged in ``stream``, and what no checkpoint changes about it."""
+        commonest = majority(pieced.answers, pieced.judged)
+        return WordTask(corpus, pieced, stream, tuple(asked), self.bands, corpus.rank(), commonest)
 
 
 @dataclass(frozen=True)
@@ -40,13 +74,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class WordTask(Prepared):
-    """A word corpus, its inputs, and for every batch the pieces that are judged."""
+    """A word corpus, its inputs, for every batch the pieces that are judged, and the bands of frequency."""
 
     corpus: WordCorpus
     pieced: PiecedCorpus
     stream: Stream
     asked: tuple[Asked, ...]
-    extra: tuple[Metric, ...] = ()
+    bands: tuple[str, ...]
+    ranks: Ints
+    majority: Metric
 
     def start(self) -> Collector:
         """A collector that judges the asked pieces of every batch."""
@@ -72,13 +108,14 @@ class _Judge(Collector):
         all_right(best == asked.gold, asked.owner, self._correct)
 
     def findings(self) -> Mapping[str, Finding]:
-        prepared = self._prepared
-        metrics = accuracies(self._correct, prepared.pieced.judged, prepared.corpus.flat_tags)
-        return {
-            "paper": Finding(
-                [*metrics, *prepared.extra, *counts(prepared.pieced)], [Outcomes(correct=self._correct)]
-            )
-        }
+        prepared, judged = self._prepared, self._prepared.pieced.judged
+        metrics = [
+            *accuracies(self._correct, judged, prepared.corpus.flat_tags),
+            *by_band(self._correct, judged, prepared.ranks, prepared.bands),
+            prepared.majority,
+            *counts(prepared.pieced),
+        ]
+        return {"paper": Finding(metrics, [Outcomes(correct=self._correct)])}
 
 
 def pieced_words(corpus: Corpus, vocabulary: Vocabulary, limit: int) -> tuple[WordCorpus, PiecedCorpus]:
@@ -93,6 +130,17 @@ def pieced_words(corpus: Corpus, vocabulary: Vocabulary, limit: int) -> tuple[Wo
     if not pieced.judged.any():
         raise CheckpointError(f"{corpus.uri}: no word fits a model that reads {limit} pieces.")
     return corpus, pieced
+
+
+def unmasked(
+    corpus: WordCorpus, pieced: PiecedCorpus, vocabulary: Vocabulary, limit: int, *, layers: bool = False
+) -> Stream:
+    """The sentences as they are, one a row: one pass for all tasks that read them so, maps of attention and,
+    where one of them asks, the states of all ``layers`` included.
+    """
+    batches = by_length([sentence.ids for sentence in pieced.sentences])
+    key = ("plain", corpus.data_hash, vocabulary.digest, str(limit))
+    return Stream(key, batches, attentions=True, layers=layers)
 
 
 def argmax(head: Callable[[torch.Tensor], torch.Tensor], states: torch.Tensor) -> Ints:
@@ -118,6 +166,9 @@ def word_notes(corpus: WordCorpus, pieced: PiecedCorpus) -> list[str]:
         notes.append(
             f"{corpus.name}: {pieced.cut:,} of {n:,} words lie beyond the model's length and are not judged."
         )
+    if corpus.ranked_by:
+        unseen = sum(rank == UNSEEN for rank in corpus.ranks)
+        notes.append(f"{corpus.name}: {unseen:,} of {n:,} words do not occur where frequencies were counted.")
     if pieced.unknown.any():
         notes.append(f"{corpus.name}: {int(pieced.unknown.sum()):,} of {n:,} words hold the unknown piece.")
     return notes

@@ -1,8 +1,10 @@
 """The attention task: averaged, single and cropped maps against transformers' own; the built-in sentences."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import duckdb
 import numpy as np
 import pytest
 import torch
@@ -85,3 +87,38 @@ def test_the_built_in_sentences_are_long_enough_for_any_vocabulary() -> None:
     sentences = built_in().sentences
     assert sum(len(sentence.split()) >= 32 - 2 for sentence in sentences) >= 64
     assert len(set(sentences)) == len(sentences)
+
+
+def test_words_are_looked_at_in_the_pass_that_reconstructs_them(
+    world: Path, evaluate: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("embryo.toml").write_text("[task.attention]\nwords = true\nsize = 8\n")
+    passes = []
+    body = Resident.body
+
+    def counted(self: Resident, ids: torch.Tensor, **how: bool) -> object:
+        passes.append(len(ids))
+        return body(self, ids, **how)
+
+    monkeypatch.setattr(Resident, "body", counted)
+    tasks = ("--task", "reconstruct"), ("--task", "attention")
+    for db, *chosen in (("one", tasks[0]), ("two", tasks[1]), ("both", *tasks)):
+        before = len(passes)
+        arguments = [word for task in chosen for word in task]
+        assert evaluate("--db", f"{db}.duckdb", "--step", "0", *arguments)[0] == 0
+        passes[before:] = [len(passes) - before]
+    one, two, both = passes
+    assert one > 0
+    assert both == two, "the pass over words serves both"
+    sql = "SELECT * FROM metrics WHERE task = ? AND dataset = 'bank' ORDER BY ALL"
+    found = {}
+    for db in ("one", "two", "both"):
+        with duckdb.connect(f"{db}.duckdb", read_only=True) as store:
+            found[db] = [store.execute(sql, [task]).fetchall() for task in ("reconstruct", "attention")]
+            sentences = store.execute(
+                "SELECT text FROM sentences WHERE dataset = 'bank' ORDER BY sentence_id"
+            )
+            texts = [text for (text,) in sentences.fetchall()]
+    assert found["both"] == [found["one"][0], found["two"][1]]
+    assert found["both"][1]
+    assert texts[1] == "The old dog sees a cat ."

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluators.tasks.maps import STATISTICS, row_sums
+from evaluators.tasks.maps import PATTERNS, STATISTICS, patterns, row_sums
 
 N = 8
 
@@ -84,3 +84,47 @@ def test_distance_is_the_mean_over_the_other_heads() -> None:
     assert first["distance"] == pytest.approx(0.5, abs=1e-6)
     assert last["distance"] == pytest.approx(1, abs=1e-6)
     assert also_first["distance"] == pytest.approx(0.5, abs=1e-6)
+
+
+SIDE = 32
+EYE = torch.eye(SIDE)
+STRIPES = torch.zeros(SIDE, SIDE)
+STRIPES[:, 0] = STRIPES[:, -1] = 0.5
+EVEN = torch.full((SIDE, SIDE), 1 / SIDE)
+BLOCKS = torch.block_diag(torch.full((12, 12), 1 / 12), torch.full((20, 20), 1 / 20))
+CORNER = torch.block_diag(torch.full((4, 4), 1 / 4), torch.full((28, 28), 1 / 28))
+BESIDE = torch.stack([EYE[min(row + 1, SIDE - 1)] for row in range(SIDE)])
+
+
+def test_patterns_of_heads() -> None:
+    shown = {
+        "identity": (EYE, "diagonal"),
+        "the next word": (BESIDE, "diagonal"),
+        "first and last piece": (STRIPES, "vertical"),
+        "one column in the middle": (EYE[7].expand(SIDE, SIDE), "vertical"),
+        "half and half": (0.5 * EYE + 0.5 * STRIPES, "vertical+diagonal"),
+        "two sentences": (BLOCKS, "block"),
+        "less than a quarter apart": (CORNER, "heterogeneous"),
+        "even": (EVEN, "heterogeneous"),
+        "even with a diagonal below a half": (0.55 * EVEN + 0.45 * EYE, "heterogeneous"),
+        "even with a diagonal above a half": (0.45 * EVEN + 0.55 * EYE, "diagonal"),
+    }
+    maps = torch.stack([each for each, _ in shown.values()])[None]
+    found = [PATTERNS[int(index)] for index in patterns(maps)[0]]
+    assert dict(zip(shown, found, strict=True)) == {name: pattern for name, (_, pattern) in shown.items()}
+
+
+def test_one_of_two_lines_stands_alone_from_three_quarters_on() -> None:
+    # Beyond chance the stripes have just what was given them, the diagonal a little less than that.
+    seen = [
+        PATTERNS[int(patterns((part * EYE + (1 - part) * STRIPES)[None, None])[0, 0])]
+        for part in (0.76, 0.70)
+    ]
+    assert seen == ["diagonal", "vertical+diagonal"]
+
+
+@pytest.mark.parametrize("side", [2, 3, 4])
+def test_the_smallest_maps_have_a_pattern_too(side: int) -> None:
+    found = patterns(torch.eye(side).expand(2, 3, side, side))
+    assert found.shape == (2, 3)
+    assert set(found.flatten().tolist()) <= set(range(len(PATTERNS)))

@@ -1,5 +1,7 @@
 """Reconstruction, mask prediction and MLM against slow references written straight from their definitions."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +19,7 @@ from evaluators.checkpoints import CheckpointStore
 from evaluators.compute import look
 from evaluators.corpora.base import WordCorpus
 from evaluators.corpora.conllu import read_conllu
+from evaluators.errors import InputError
 from evaluators.loading import Resident
 from evaluators.tasks.base import Finding, ModelTask
 from evaluators.tasks.mask_predict import MaskPredict
@@ -138,8 +141,34 @@ def test_majority_is_the_share_of_the_commonest_word(
 ) -> None:
     sentences = [[("The", "DT"), ("dog", "NN"), ("the", "DT")], [("cat", "NN"), ("the", "DT"), ("dog", "NN")]]
     corpus = read_conllu(little.write_treebank(tmp_path / "b.conllu", sentences), "b")
-    (majority,) = (m for m in find(checkpoint, MaskPredict(), corpus).metrics if m.metric == "majority")
-    assert (majority.value, majority.n) == (3 / 6, 6)
+    for task in (MaskPredict(), Reconstruct()):
+        (majority,) = (m for m in find(checkpoint, task, corpus).metrics if m.metric == "majority")
+        assert (majority.value, majority.n) == (3 / 6, 6)
+
+
+def test_bands_of_frequency_are_accuracies_over_their_words(checkpoint: Path, bank: WordCorpus) -> None:
+    counts = Counter(word.lower() for word in bank.forms)
+    order = sorted(counts, key=lambda word: (-counts[word], word))
+    found = find(checkpoint, MaskPredict(bands=("1-3", "4-12", "900-999")), bank)
+    right = outcomes(found)
+    for label, words in (("rank 1-3", order[:3]), ("rank 4-12", order[3:12])):
+        (band,) = (m for m in found.metrics if m.label == label)
+        mine = [one for one, word in zip(right, bank.forms, strict=True) if word.lower() in words]
+        assert (band.metric, band.value, band.n) == ("accuracy", sum(mine) / len(mine), len(mine))
+    assert not [m for m in found.metrics if m.label == "rank 900-999"], "no word has that rank"
+
+
+def test_words_ranked_by_another_corpus_fall_into_its_bands(checkpoint: Path, bank: WordCorpus) -> None:
+    ranked = replace(bank, ranks=tuple(range(1, len(bank.forms) + 1)), ranked_by="other")
+    found = find(checkpoint, Reconstruct(bands=("2-5",)), ranked)
+    (band,) = (m for m in found.metrics if m.label == "rank 2-5")
+    assert (band.value, band.n) == (sum(outcomes(found)[1:5]) / 4, 4)
+
+
+@pytest.mark.parametrize("band", ["5", "9-3", "0-4", "a-b"])
+def test_a_band_that_is_none_is_refused(band: str) -> None:
+    with pytest.raises(InputError, match="bands holds"):
+        Reconstruct(bands=("50-99", band))
 
 
 def test_words_beyond_the_models_length_are_not_judged_and_counted(

@@ -1,0 +1,142 @@
+"""How often words occur in a corpus that the user names: raw text, a treebank, a DocBin, or a list of counts.
+
+Raw text is cut into words as spaCy's English tokenizer does (don't → do n't), which is how treebanks are cut.
+What was counted is kept by the content of the files, so that it is counted once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.corpora.base import by_count
+from evaluators.corpora.conllu import read_conllu
+from evaluators.corpora.files import stem
+from evaluators.corpora.lines import content_digest, numbered_lines
+from evaluators.corpora.spacy_text import read_docbin
+from evaluators.errors import InputError
+
+#: The rank of a word that does not occur: behind all others, and in no band.
+UNSEEN = 2**31 - 1
+#: Raised when counts change their meaning: none that were kept are used then.
+_VERSION = 1
+_COUNTS, _TEXT = (".tsv", ".csv"), ".txt"
+
+
+@dataclass(frozen=True)
+class Frequencies:
+    """Ranks of lower-cased words, from 1 for the commonest. ``digest`` is that of the counts."""
+
+    digest: str
+    ranks: Mapping[str, int]
+
+    def of(self, words: Sequence[str]) -> tuple[int, ...]:
+        """The rank of every word; ``UNSEEN`` where it does not occur."""
+        return tuple(self.ranks.get(word.lower(), UNSEEN) for word in words)
+
+
+def read_frequencies(place: Path) -> Frequencies:
+    """Counts the words of a file, or of all files under a folder that can be counted.
+
+    Raises:
+        InputError: there is nothing to count, or a line cannot be read.
+    """
+    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file() and _kind(p))
+    if not files or not _kind(files[0]):
+        raise InputError(
+            f"frequencies: expected {place} to be, or to hold, text (.txt), a treebank (.conllu), a DocBin "
+            "(.spacy) or counts (.tsv, .csv: a word and its count a line), packed (.gz, .zst) or not; "
+            "found none."
+        )
+    root = place.parent if place.is_file() else place
+    kept = _cache() / f"{content_digest(root, files)}-{_VERSION}.tsv"
+    counts: Mapping[str, int] = {}
+    if kept.is_file():
+        with contextlib.suppress(InputError):
+            counts = _listed(kept)
+    if not counts:
+        counts = _count(files)
+        _keep(counts, kept)
+    if not counts:
+        raise InputError(f"frequencies: {place} holds no word.")
+    total = hashlib.sha256()
+    for word in sorted(counts):
+        total.update(f"{word}\t{counts[word]}\n".encode())
+    return Frequencies(total.hexdigest(), by_count(counts))
+
+
+def _kind(path: Path) -> str | None:
+    return next((end for end in (_TEXT, ".conllu", ".spacy", *_COUNTS) if stem(path, end) is not None), None)
+
+
+def _count(files: Sequence[Path]) -> Mapping[str, int]:
+    counts: Counter[str] = Counter()
+    chunks: Counter[str] = Counter()
+    for path in files:
+        kind = _kind(path)
+        if kind in _COUNTS:
+            counts.update(_listed(path))
+        elif kind == _TEXT:
+            for _, line in numbered_lines(path):
+                chunks.update(line.split())
+        else:
+            corpus = read_conllu(path, "") if kind == ".conllu" else read_docbin(path, "")
+            counts.update(word.lower() for sentence in corpus.words for word in sentence)
+    counts.update(_cut(chunks))
+    return counts
+
+
+def _cut(chunks: Mapping[str, int]) -> Counter[str]:
+    """Words of what stands between blanks. The tokenizer looks at each such chunk by itself, so that it need
+    see every one but once.
+    """
+    import spacy
+
+    counts: Counter[str] = Counter()
+    tokenizer = spacy.blank("en").tokenizer if chunks else None
+    for chunk, times in chunks.items():
+        assert tokenizer is not None
+        for token in tokenizer(chunk):
+            counts[token.text.lower()] += times
+    return counts
+
+
+def _listed(path: Path) -> Mapping[str, int]:
+    counts: Counter[str] = Counter()
+    for word, times in _pairs(path):
+        counts[word.lower()] += times
+    return counts
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, int]]:
+    mark = "," if stem(path, ".csv") is not None else "\t"
+    for number, line in numbered_lines(path):
+        if not line:
+            continue
+        word, found, times = line.rpartition(mark)
+        if number == 1 and not times.strip().isdigit():
+            continue  # a header
+        if not found or not word.strip() or not times.strip().isdecimal():
+            raise InputError(
+                f"{path}, line {number}: expected a word and its count with "
+                f"{'a comma' if mark == ',' else 'a tab'} between them, found {line[:60]!r}."
+            )
+        yield word.strip().strip('"'), int(times)
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embryo" / "counted"
+
+
+def _keep(counts: Mapping[str, int], kept: Path) -> None:
+    """Writes the counts, whole or not at all, where the cache folder can be written."""
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_name(f"{kept.name}.{os.getpid()}.partial")
+        partial.write_text("".join(f"{word}\t{times}\n" for word, times in counts.items()), encoding="utf-8")
+        partial.replace(kept)
