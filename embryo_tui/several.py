@@ -47,6 +47,8 @@ def renamed(answer: Any, names: Mapping[str, str]) -> Any:
         return answer
     if isinstance(answer, tuple):
         return tuple(renamed(part, names) for part in answer)
+    if hasattr(answer, "curve"):
+        return replace(answer, curve=renamed(answer.curve, names))
     name = names.get(getattr(answer, "run", ""))
     return answer if name is None else replace(answer, run=name)
 
@@ -55,9 +57,7 @@ def joined(answers: Sequence[Any]) -> Any:
     """Several stores' answers to a question about all runs as one: in their order; what says nothing of a run
     is there once.
     """
-    if len(answers) == 1:
-        return answers[0]
     parts = [part for answer in answers for part in answer]
-    if parts and hasattr(parts[0], "run"):
+    if any(hasattr(part, "run") or hasattr(part, "curve") for part in parts[:1]):
         return tuple(parts)
     return tuple(dict.fromkeys(parts))

@@ -11,6 +11,7 @@ import pytest
 import embryo_store
 from embryo_tui import cli, several
 from embryo_tui.app import EmbryoApp
+from embryo_tui.export import clipboard
 from embryo_tui.look import Look
 from embryo_tui.widgets.bars import Bar, Footer
 from embryo_tui.widgets.card import Card
@@ -69,6 +70,32 @@ async def test_runs_of_both_stand_side_by_side_and_each_answers_from_its_own_sto
         await pilot.press("1")
         await world.settle(pilot)
         assert "electra" in world.shown(app.query_one(Card))
+
+
+async def test_every_screen_shows_the_runs_of_both(
+    world: Any, store: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(clipboard, "copy", lambda *_: "copied")
+    app = EmbryoApp([store, other], Look(step=1000, run="other:albert-demo", runs=("other:albert-demo",)))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await world.settle(pilot)
+        await pilot.press("o")
+        runs = {"results:albert-demo", "other:albert-demo"}
+        for key, plot in (("1", "#headline"), ("2", "#word-curves"), ("3", "#probe-tasks"), ("5", "#p1")):
+            await pilot.press(key)
+            await world.settle(pilot)
+            series = app.query_one(plot, Plot).series
+            assert runs <= {entry.run for entry in series}
+        await pilot.press("3")
+        await world.settle(pilot)
+        shown = {series.name: series.at(1000) for series in app.query_one("#probe-tasks", Plot).series}
+        assert any(
+            value and value[1] == pytest.approx(world.f1("probe-pos", 1, 1000)) for value in shown.values()
+        )
+        await pilot.press("4", "c", "6", "b", "5", "b", "b", "b", "c")
+        await world.settle(pilot)
+        assert app.is_running
 
 
 async def test_a_store_in_trouble_is_told_of_and_the_other_goes_on(
