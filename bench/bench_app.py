@@ -1,9 +1,10 @@
 """How fast the app answers: driven through a real pseudo-terminal, DuckDB in the loop.
 
-For every screen: first frame, time from a key to its last byte, CPU and bytes a step, frames shown and time
-to settle when a key is held at 30 Hz, memory; each beside its limit. ``--peer WANDB`` (the wandb command)
-measures W&B LEET on the same terminal, on an offline run of 10 metrics x 10,000 steps that it logs itself;
-LEET has no step cursor: its key is the arrow that moves along the list beside its charts.
+For every screen: first picture (store and screens by name, drawn before anything is loaded), first frame of
+the app itself, time from a key to its last byte, CPU and bytes a step, frames shown and time to settle when a
+key is held at 30 Hz, memory; each beside its limit. ``--peer WANDB`` (the wandb command) measures W&B LEET on
+the same terminal, on an offline run of 10 metrics x 10,000 steps that it logs itself; it has no step cursor:
+its key is the arrow that moves along the list beside its charts.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from paper_scale import fill
 from terminal import COLUMNS, DOWN, ROWS, UP, measure
 
 SCREENS = ("overview", "words", "probes", "downstream", "knowledge", "attention")
-LIMITS = {"first frame s": 0.3, "all panels s": 0.8, "median ms": 16.0, "CPU ms": 10.0, "kB a step": 55.0,
-          "frames shown %": 95.0, "settled ms": 50.0, "memory MB": 250.0}  # fmt: skip
+LIMITS = {"first picture s": 0.3, "first frame s": 0.3, "all panels s": 0.8, "median ms": 16.0,
+          "CPU ms": 10.0, "kB a step": 55.0, "frames shown %": 95.0, "settled ms": 50.0,
+          "memory MB": 250.0}  # fmt: skip
 LOW = {"kB a step": 30.0}
 LOGGED = """
 import math, random, wandb

@@ -6,6 +6,7 @@ Prints milliseconds for a fresh open, the answer and the close: in a process tha
 
     bench_store.py                     fills a store of 3 x 1,000 checkpoints in a temporary folder
     bench_store.py --store FILE        asks a store that paper_scale.py filled before
+    bench_store.py --store FILE --tail 100    asks it twice: so many checkpoints more lie as they came
 """
 
 from __future__ import annotations
@@ -116,11 +117,26 @@ def questions(store: Path) -> None:
         print(f"{case.name:36} {times} {case.target:7.0f} {warm / case.target:6.2f}", flush=True)
 
 
-def write_for(store: Path, seconds: float, times: multiprocessing.Queue[list[float]]) -> None:
+def append(store: Path, count: int) -> None:
+    """Commits so many checkpoints more of the first run, one by one."""
+    with embryo_store.read(store) as reader:
+        card = reader.runs()[0]
+    first = int(card.steps[-1]) // paper_scale.STEP + 1
+    took = [
+        milliseconds(lambda commit=commit: embryo_store.commit(store, commit))
+        for commit in paper_scale.commits(count, card.run, 0, first)
+    ]
+    print(f"\n{count} checkpoints more: a commit took {statistics.median(took):.0f} ms, p95 {p95(took):.0f}")
+
+
+def write_for(
+    store: Path, run: str, seconds: float, rest: float, times: multiprocessing.Queue[list[float]]
+) -> None:
     took: list[float] = []
     end = time.monotonic() + seconds
-    for commit in paper_scale.commits(1000, "the-new-run", 99):
+    for commit in paper_scale.commits(1000, run, 99):
         took.append(milliseconds(lambda commit=commit: embryo_store.commit(store, commit)))
+        time.sleep(rest)
         if time.monotonic() > end:
             break
     times.put(took)
@@ -140,12 +156,17 @@ def read_for(store: Path, seconds: float, times: multiprocessing.Queue[list[floa
 
 
 def beside(store: Path, seconds: float) -> None:
-    """A writer that never rests, alone and then with two readers that never rest."""
+    """A writer alone, and with two readers that never rest: one that never rests, and one that computes."""
     context = multiprocessing.get_context("spawn")
     print(f"\n{'beside one another':36} {'median':>7} {'p95':>7} {'max':>7} {'target':>16}   (ms)")
-    for name, readers in (("commit, alone", 0), ("commit, beside 2 readers", 2)):
+    for name, readers, rest in (
+        ("commit, alone", 0, 0.0),
+        ("commit, beside 2 readers", 2, 0.0),
+        ("one a second, beside 2 readers", 2, 1.0),
+    ):
         writer_times, reader_times = context.Queue(), context.Queue()
-        processes = [context.Process(target=write_for, args=(store, seconds, writer_times))]
+        run = f"{name}, {time.time()}"  # a run of its own, so that nothing is replaced
+        processes = [context.Process(target=write_for, args=(store, run, seconds, rest, writer_times))]
         processes += [
             context.Process(target=read_for, args=(store, seconds, reader_times)) for _ in range(readers)
         ]
@@ -170,15 +191,15 @@ def main() -> None:
         "--store", type=Path, help="a store that paper_scale.py filled; commits are added to it"
     )
     parser.add_argument("--steps", type=int, default=1000, help="checkpoints a run of a new store")
+    parser.add_argument("--tail", type=int, default=0, help="checkpoints that are added and asked once more")
     parser.add_argument("--seconds", type=float, default=BESIDE_SECONDS, help="of writing beside readers")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = arguments.store
         if store is None:
             store = Path(folder) / "results.duckdb"
-            began = time.perf_counter()
             paper_scale.fill(store, arguments.steps)
-            print(f"filled in {time.perf_counter() - began:.0f} s (target 900 at 3 x 1,000)")
+            print("(target 900 s at 3 x 1,000)")
         with embryo_store.read(store) as reader:
             (count,) = reader.sql("SELECT count(*) FROM checkpoints").rows[0]
         size = store.stat().st_size / 1e9
@@ -186,6 +207,9 @@ def main() -> None:
             f"{count} checkpoints, {size:.2f} GB (3,000 at this rate: {size * 3000 / count:.2f}, target 5.00)"
         )
         questions(store)
+        if arguments.tail:
+            append(store, arguments.tail)
+            questions(store)
         beside(store, arguments.seconds)
 
 

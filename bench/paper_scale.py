@@ -1,7 +1,7 @@
 """A results store of the paper's size, with values that compress and join as real ones do.
 
 3 runs x 1,000 checkpoints: 20,000 facts, 12 x 12 heads of 64 x 64, 4 probes x 13 layers, 48 tags x 2 tasks,
-GLUE. Written through the project's own writer, in transactions of several checkpoints.
+GLUE. Written through the project's own writer, in transactions of several checkpoints, then compacted.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Model:
         return [float(value) for value in curve]
 
 
-def commits(steps: int, run: str, seed: int) -> Iterator[Commit]:
-    """One commit a checkpoint, with everything that was evaluated at it."""
+def commits(steps: int, run: str, seed: int, first: int = 0) -> Iterator[Commit]:
+    """One commit a checkpoint from the ``first`` on, with everything that was evaluated at it."""
     model = Model(seed)
     card = Run(
         run, run.split("-")[0], f"checkpoints/{run}", "mlm", steps * STEP, LAYERS, HEADS, 768, 12_000_000
@@ -109,14 +109,15 @@ def commits(steps: int, run: str, seed: int) -> Iterator[Commit]:
     )
     datasets = iter((_words(), _facts()))
     for place in range(steps):
-        step, t = place * STEP, place / max(1, steps - 1)
+        step, t = (first + place) * STEP, place / max(1, steps - 1)
         checkpoint = Checkpoint(run, step, f"{run}/{step}", f"{run}-{step}", vocabulary.vocab, 47_000_000)
         evaluations = list(_evaluations(model, run, step, t, facts, gold))
         yield Commit(card, checkpoint, evaluations, next(datasets, None), vocabulary if place == 0 else None)
 
 
 def fill(path: Path, steps: int) -> None:
-    """Writes the whole store; says how long each run took."""
+    """Writes the whole store and compacts it; says how long each run took, and the whole."""
+    whole = time.perf_counter(), time.process_time()
     for seed, run in enumerate(RUNS):
         began = time.perf_counter()
         batch: list[Commit] = []
@@ -128,6 +129,12 @@ def fill(path: Path, steps: int) -> None:
         if batch:
             embryo_store.commit_all(path, batch)
         print(f"{run}: {steps} checkpoints in {time.perf_counter() - began:.0f} s", flush=True)
+    written = time.perf_counter(), time.process_time()
+    before, after = embryo_store.compact(path)
+    for what, since, size in (("written", whole, before), ("written and compacted", whole, after)):
+        until = written if what == "written" else (time.perf_counter(), time.process_time())
+        wall, cpu = (b - a for a, b in zip(since, until, strict=True))
+        print(f"{what} in {wall:.0f} s ({cpu:.0f} s of CPU): {size / 1e9:.2f} GB", flush=True)
 
 
 def _words() -> Dataset:

@@ -22,6 +22,8 @@ UP, DOWN, RIGHT, LEFT = (b"\x1b[" + letter for letter in (b"A", b"B", b"C", b"D"
 #: What an application asks whether frames may be sent whole, what is answered, and how such a frame begins.
 ASKED, ANSWER, FRAME = b"\x1b[?2026$p", b"\x1b[?2026;2$y", b"\x1b[?2026h"
 HELD, RATE = 90, 30
+#: Bytes of a screen full of panels: what a program sends before is a greeting.
+WHOLE = 2000
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Terminal:
         pid, file = pty.fork()
         if pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+            # As installed: with its modules compiled once, not at every start.
+            os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
             try:
                 os.execvp(command[0], list(command))
             finally:
@@ -52,6 +56,11 @@ class Terminal:
                 break
             count, last = count + self.read(), time.perf_counter()
         return count, last
+
+    def until(self, count: int) -> None:
+        """Reads until so many bytes have come."""
+        while count > 0 and select.select([self.file], [], [], 20.0)[0]:
+            count -= self.read()
 
     def read(self) -> int:
         try:
@@ -113,7 +122,9 @@ def measure(
     begun = time.perf_counter()
     terminal = Terminal.open(command)
     try:
-        terminal.drain(0.0, 20)
+        terminal.until(1)
+        picture = time.perf_counter() - begun
+        terminal.until(WHOLE)
         first = time.perf_counter() - begun
         _, last = terminal.drain(1.5, 20)
         whole = (last or begun) - begun
@@ -131,6 +142,7 @@ def measure(
         used = (terminal.cpu() - before) / count * 1e3
         frames, settled = terminal.hold(back, forth)
         return {
+            "first picture s": picture,
             "first frame s": first,
             "all panels s": whole,
             "median ms": statistics.median(latencies or [float("nan")]),

@@ -16,35 +16,30 @@ from pathlib import Path
 import duckdb
 
 from embryo_store import schema
-from embryo_store.engine import SUFFIXES, quoted
+from embryo_store.engine import SUFFIXES, quoted, transaction
 from embryo_store.errors import MergeConflict, NothingFound, StoreError
 from embryo_store.explain import system_explained
 from embryo_store.merging import RUN_TABLES, renamed
 from embryo_store.open import alone
 from embryo_store.write import fold_in
 
-#: What the questions narrow down first; tables that are not named keep their order.
+#: How rows lie; tables that are not named keep their order.
 ORDER = {
     "evaluations": "run, task, dataset, protocol, seed, step",
-    "metrics": "run, task, dataset, protocol, seed, metric, label, layer, head, step",
+    "metrics": "task, dataset, protocol, seed, metric, label, layer, head, step",
     "outcomes": "run, task, dataset, protocol, seed, step",
     "train_log": "run, metric, step",
     "vocabularies": "vocab, token_id",
     "words": "dataset, data_hash, word_id",
-    "lama": "run, dataset, seed, fact_id, step",
-    "attention": "run, dataset, seed, sentence_id, stretch, layer, head, step",
+    "lama": "dataset, seed, fact_id, step",
+    "attention": "dataset, seed, sentence_id, layer, head, step",
     "cloze": "run, text, position, step",
 }
 
-#: Maps are asked for a step, all heads of it, or for a head, all steps of it: in stretches of this many steps
-#: neither has to read more than some sixty blocks of 256 KiB.
-STRETCH = 16
-
-SOURCE = {
-    "attention": f"""main.attention JOIN (
-    SELECT *, (row_number() OVER (PARTITION BY run, dataset, seed ORDER BY step)) // {STRETCH} AS stretch
-    FROM (SELECT DISTINCT run, dataset, seed, step FROM main.attention)) USING (run, dataset, seed, step)""",
-}
+#: Half of the questions ask everything of one step, half ask one thing of every step: where so many steps of
+#: a run lie together, sorted by thing, neither has to read more than a few row groups. Maps are read a block
+#: of 256 KiB at a time, and 16 of them fill a part of one.
+STRETCH = {"metrics": 128, "lama": 128, "attention": 16}
 
 #: What our own schema holds besides its tables.
 OURS = {
@@ -143,18 +138,33 @@ def _refuse_what_would_be_lost(connection: duckdb.DuckDBPyConnection, store: Pat
 def _rewrite(connection: duckdb.DuckDBPyConnection, new: Path, names: Mapping[str, str]) -> None:
     columns = renamed(names)
     connection.execute(f"ATTACH {quoted(str(new))} AS new")
-    for table in schema.TABLES:
-        what = columns if table in RUN_TABLES else "*"
-        source = SOURCE.get(table, f"main.{table}")
-        if table in SOURCE:
-            what = what.replace("*", "* EXCLUDE (stretch)", 1)
-        order = f"ORDER BY {ORDER[table]}" if table in ORDER else ""
-        connection.execute(f"DELETE FROM new.main.{table}")
-        connection.execute(f"INSERT INTO new.main.{table} SELECT {what} FROM {source} {order}")
-        counts = [_count(connection, f"{place}.{table}") for place in ("main", "new.main")]
-        if counts[0] != counts[1]:
-            raise StoreError(f"{table} has {counts[0]} rows, its copy {counts[1]}. Nothing was changed.")
+    with transaction(connection):
+        for table in schema.TABLES:
+            what = columns if table in RUN_TABLES else "*"
+            order = f"ORDER BY {ORDER[table]}" if table in ORDER else ""
+            connection.execute(f"DELETE FROM new.main.{table}")
+            # A stretch at a time: what is sorted at once fits into the memory, however long the runs are.
+            for place in _stretches(connection, table):
+                rows = f"SELECT {what} FROM main.{table} {place} {order}"
+                connection.execute(f"INSERT INTO new.main.{table} {rows}")
+            counts = [_count(connection, f"{place}.{table}") for place in ("main", "new.main")]
+            if counts[0] != counts[1]:
+                raise StoreError(f"{table} has {counts[0]} rows, its copy {counts[1]}. Nothing was changed.")
     connection.execute("DETACH new")
+
+
+def _stretches(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Conditions that hold for all rows of a table, each for one run's next steps."""
+    if table not in STRETCH:
+        return [""]
+    found = connection.execute(
+        f"SELECT run, list(DISTINCT step ORDER BY step) FROM main.{table} GROUP BY run ORDER BY run"
+    ).fetchall()
+    return [
+        f"WHERE run = {quoted(run)} AND step BETWEEN {some[0]} AND {some[-1]}"
+        for run, steps in found
+        for some in (steps[first : first + STRETCH[table]] for first in range(0, len(steps), STRETCH[table]))
+    ]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -55,12 +55,37 @@ def quoted(text: str) -> str:
 def written(
     store: Path, *, beside: Sequence[Path] = (), settings: Mapping[str, Any]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An engine for this block alone, with ``store`` to write; ``beside``: files that may be attached too."""
-    engine = _started(WRITING_MEMORY | schema.STORAGE | dict(settings), [store, *beside])
-    with engine:
+    """A connection to write ``store``; ``beside``: files that may be attached too.
+
+    The engine that wrote it alone, with no ``settings`` of its own, is kept for the next time.
+    """
+    usual = not beside and not settings
+    engine = _idle_writers.pop(store, None) if usual else None
+    if engine is None:
+        engine = _started(WRITING_MEMORY | schema.STORAGE | dict(settings), [store, *beside])
+    try:
         engine.execute(f"ATTACH {quoted(str(store))} AS {NAME} (TYPE duckdb, ROW_GROUP_SIZE {ROW_GROUP})")
-        engine.execute(f"USE {NAME}")
-        yield engine
+        # What is temporary goes with the cursor.
+        with engine.cursor() as connection:
+            connection.execute(f"USE {NAME}")
+            yield connection
+    except BaseException:
+        engine.close()
+        raise
+    if usual and _let_go(engine):
+        _idle_writers.clear()
+        _idle_writers[store] = engine
+    else:
+        engine.close()
+
+
+def _let_go(engine: duckdb.DuckDBPyConnection) -> bool:
+    """Detaches the store; whether that went well. What was committed is safe if not: it stays in the log."""
+    try:
+        engine.execute(f"DETACH {NAME}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 @contextmanager
@@ -88,6 +113,20 @@ def read(store: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     finally:
         engine.leave()
         _given_back(store, engine)
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of the block, or nothing of it."""
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A failed COMMIT has rolled back already, and a broken engine has nothing left to keep.
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
 
 
 _ATTACH_TO_READ = f"ATTACH {{path}} AS {NAME} (TYPE duckdb, READ_ONLY)"
@@ -132,6 +171,9 @@ class _Engine:
                     self.sound = False
 
 
+#: The engine of the last commit: an evaluation writes one store.
+_idle_writers: dict[Path, duckdb.DuckDBPyConnection] = {}
+
 _kept: dict[Path, _Engine] = {}
 _guard = threading.Lock()
 
@@ -171,10 +213,10 @@ def _started(settings: Mapping[str, Any], files: Sequence[Path]) -> duckdb.DuckD
 
 def _forget_after_fork() -> None:
     """An engine's threads stay behind in the parent: the child neither uses nor closes what it inherited."""
-    global _kept, _guard
-    _inherited.append(_kept)
-    _kept, _guard = {}, threading.Lock()
+    global _kept, _idle_writers, _guard
+    _inherited.append((_kept, _idle_writers))
+    _kept, _idle_writers, _guard = {}, {}, threading.Lock()
 
 
-_inherited: list[dict[Path, _Engine]] = []
+_inherited: list[object] = []
 os.register_at_fork(after_in_child=_forget_after_fork)

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +27,10 @@ from embryo_store.explain import (
     missing,
     system_explained,
 )
-from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses
+from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses, sidecars
+
+#: Seconds between two attempts to open a file that a program keeps open which knows no turnstile; at most.
+LONGEST_PAUSE = 0.02
 
 #: Seconds between two attempts to stop a query that is past its time.
 INTERRUPT_EVERY = 0.05
@@ -55,7 +58,7 @@ def reading(
         files = beside()
         return engine.read_once(store, beside=files) if files or not turnstile else engine.read(store)
 
-    with engine_explained(store, "read"), ExitStack() as held:
+    with _no_locks_left_by(store), engine_explained(store, "read"), ExitStack() as held:
         with system_explained(store, "read"):
             if not store.exists():
                 raise StoreMissing(missing(store))
@@ -88,7 +91,7 @@ def alone(
     def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return engine.written(store, beside=beside(), settings=settings)
 
-    with engine_explained(store, "write"), ExitStack() as held:
+    with _no_locks_left_by(store), engine_explained(store, "write"), ExitStack() as held:
         with system_explained(store, "write"):
             connected = _connected(store, deadline, "write", opened, turnstile=turnstile, create=create)
             connection = held.enter_context(connected)
@@ -113,13 +116,8 @@ def writing(
     ``then`` is done after the commit, before anybody else gets in.
     """
     with alone(path, timeout=timeout, create=create, turnstile=turnstile, beside=beside) as connection:
-        connection.execute("BEGIN")
-        try:
+        with engine.transaction(connection):
             yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            _roll_back(connection)
-            raise
         then()
 
 
@@ -141,7 +139,7 @@ def _connected(
     create: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """One connection, inside the turnstile; tries again while a program that knows no turnstile is inside."""
-    for pause in pauses():
+    for pause in pauses(LONGEST_PAUSE):
         with _pass(store, deadline, purpose) if turnstile else nullcontext(), ExitStack() as held:
             if create and not store.exists():
                 _refuse_orphaned_log(store)
@@ -159,6 +157,20 @@ def _connected(
                 return
         # Outside the turnstile: a client that keeps the file open must not keep readers waiting as well.
         time.sleep(pause)
+
+
+@contextmanager
+def _no_locks_left_by(store: Path) -> Iterator[None]:
+    """Takes lock files away again that were made beside a file which turned out to be no store."""
+    new = [file for file in sidecars(store) if not file.exists()]
+    try:
+        yield
+    except NotAStore:
+        # Whoever else came to lock them meanwhile is told the same.
+        for file in new:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+        raise
 
 
 def _pass(store: Path, deadline: float, purpose: Purpose) -> AbstractContextManager[None]:
@@ -182,14 +194,6 @@ def _stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Ite
     finally:
         done.set()
         watcher.join()
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute("ROLLBACK")
-    except duckdb.Error:
-        # A failed COMMIT has rolled back already, and a broken engine has nothing left to keep.
-        return
 
 
 def _refuse_orphaned_log(store: Path) -> None:

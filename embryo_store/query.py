@@ -318,9 +318,15 @@ class Reader:
         self, run: str, ids: npt.NDArray[np.int64] | Sequence[Sequence[int]]
     ) -> tuple[tuple[str, ...], ...]:
         """Rows of token ids as rows of tokens; an id outside the vocabulary shows as ``#id``."""
-        wanted = sorted({int(token) for row in ids for token in row})
-        found = dict(self._connection.execute(sql.TOKENS, [run, wanted]).fetchall())
-        return tuple(tuple(found.get(int(token), f"#{token}") for token in row) for row in ids)
+        ends = np.cumsum([len(row) for row in ids], dtype=np.int64)
+        if not len(ends) or not ends[-1]:
+            return ((),) * len(ends)
+        wanted, places = np.unique(np.concatenate([np.asarray(row) for row in ids]), return_inverse=True)
+        found = dict(self._connection.execute(sql.TOKENS, [run, wanted.tolist()]).fetchall())
+        tokens = np.array([found.get(token, f"#{token}") for token in wanted.tolist()], dtype=object)
+        named = tokens[places].tolist()
+        starts = [0, *ends[:-1].tolist()]
+        return tuple(tuple(named[start:end]) for start, end in zip(starts, ends.tolist(), strict=True))
 
 
 @contextmanager

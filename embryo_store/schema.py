@@ -1,7 +1,8 @@
 """The schema of a results store: its SQL, its versions, and a new, empty store. Opens no existing file.
 
-Every change of a table or a view raises ``SCHEMA_VERSION`` and brings one file of ``migrations/``, whose
-number is the version that it leads to. Views are not migrated: they are made anew.
+Every change of a table, or of what a view answers, raises ``SCHEMA_VERSION`` and brings one file of
+``migrations/``, whose number is the version that it leads to. Views are not migrated: they are made anew,
+here and whenever a store is rewritten.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ import re
 import duckdb
 
 from embryo_store import schema
+from embryo_store.engine import transaction
 
 
 def bring_up(connection: duckdb.DuckDBPyConnection, found: int) -> None:
     """Migrates the connected store from version ``found`` to this one, whole or not at all."""
-    connection.execute("BEGIN")
-    try:
+    with transaction(connection):
         for version in range(found + 1, schema.SCHEMA_VERSION + 1):
             connection.execute(schema.MIGRATIONS[version])
         connection.execute(schema.VIEWS_SQL)
@@ -20,10 +20,6 @@ def bring_up(connection: duckdb.DuckDBPyConnection, found: int) -> None:
         connection.execute(
             "UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(schema.SCHEMA_VERSION)]
         )
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def lend(connection: duckdb.DuckDBPyConnection, found: int) -> None:

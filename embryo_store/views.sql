@@ -155,32 +155,37 @@ JOIN facts AS f USING (fact_id)
 JOIN checkpoints AS c USING (run, step)
 LEFT JOIN vocabularies AS v ON v.vocab = c.vocab AND v.token_id = l.tokens[1];
 
--- How the answers to a fact behaved over a run; docs/sql.md defines the kinds.
+-- How the answers to a fact behaved over a run; docs/sql.md defines the kinds. Counted first, by step; what is
+-- left, a row a fact, is then told by the places of its steps among all.
 CREATE OR REPLACE VIEW fact_dynamics AS
-SELECT run, dataset, seed, fact_id, relation, f.subject, f.object,
-       CASE
-           WHEN n_right = 0 THEN 'never learned'
-           WHEN n_right = steps THEN 'static'
-           WHEN last_right <= of_steps - ceil(of_steps / 10) THEN 'forgotten'
-           WHEN last_right = of_steps AND n_right >= 0.8 * (of_steps - first_right + 1) THEN 'learned'
-           ELSE 'oscillating'
-       END AS kind,
-       first_right_step AS first_right, n_right, steps
-FROM (
+WITH places AS (
+    SELECT run, dataset, seed, step, row_number() OVER (PARTITION BY run, dataset, seed ORDER BY step) AS place,
+           count(*) OVER (PARTITION BY run, dataset, seed) AS of_steps
+    FROM (SELECT DISTINCT run, dataset, seed, step FROM evaluations WHERE task = 'lama' AND status = 'done')
+), counted AS (
     SELECT l.run, l.dataset, l.seed, l.fact_id, r.relation,
-           count(*) AS steps, count_if(l.gold_rank = 1) AS n_right, any_value(s.of_steps) AS of_steps,
-           min(s.place) FILTER (l.gold_rank = 1) AS first_right, max(s.place) FILTER (l.gold_rank = 1) AS last_right,
-           min(l.step) FILTER (l.gold_rank = 1) AS first_right_step
+           count(*) AS steps, count_if(l.gold_rank = 1) AS n_right,
+           min(l.step) FILTER (l.gold_rank = 1) AS first_right, max(l.step) FILTER (l.gold_rank = 1) AS last_right
     FROM lama AS l
     -- Joined here already, so that a question about one relation counts its facts alone.
     JOIN facts AS r USING (fact_id)
-    JOIN (
-        SELECT run, dataset, seed, step, row_number() OVER (PARTITION BY run, dataset, seed ORDER BY step) AS place,
-               count(*) OVER (PARTITION BY run, dataset, seed) AS of_steps
-        FROM (SELECT DISTINCT run, dataset, seed, step FROM evaluations WHERE task = 'lama' AND status = 'done')
-    ) AS s USING (run, dataset, seed, step)
-    GROUP BY l.run, l.dataset, l.seed, l.fact_id, r.relation)
-JOIN facts AS f USING (fact_id, relation);
+    GROUP BY l.run, l.dataset, l.seed, l.fact_id, r.relation
+)
+SELECT c.run, c.dataset, c.seed, c.fact_id, c.relation, f.subject, f.object,
+       CASE
+           WHEN n_right = 0 THEN 'never learned'
+           WHEN n_right = steps THEN 'static'
+           WHEN e.place <= e.of_steps - ceil(e.of_steps / 10) THEN 'forgotten'
+           WHEN e.place = e.of_steps AND n_right >= 0.8 * (e.of_steps - b.place + 1) THEN 'learned'
+           ELSE 'oscillating'
+       END AS kind,
+       first_right, n_right, steps
+FROM counted AS c
+JOIN facts AS f USING (fact_id, relation)
+LEFT JOIN places AS b
+    ON (b.run, b.dataset, b.seed, b.step) = (c.run, c.dataset, c.seed, c.first_right)
+LEFT JOIN places AS e
+    ON (e.run, e.dataset, e.seed, e.step) = (c.run, c.dataset, c.seed, c.last_right);
 
 -- Attention as probabilities: matrix[query][key], both from 1.
 CREATE OR REPLACE VIEW attention_matrix AS

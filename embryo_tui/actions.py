@@ -215,9 +215,10 @@ ACTIONS: tuple[Action, ...] = (
         "protocol",
     ),
     Action(
-        "below", ("b",), "The chosen fact's biography, facts learned and forgotten since A, or all fates",
+        "below", ("b",),
+        "The chosen fact's biography, facts learned and forgotten since A, all fates, or all forgotten facts",
         "knowledge", lambda look, _: replace(look, below=after(BELOW, look.below)),
-        "biography/ledger/fates",
+        "biography/ledger/fates/forgotten",
     ),
     Action("layer_up", ("up", "k"), "The layer before", "attention", _layer(-1), "layer"),
     Action("layer_down", ("down", "j"), "The layer after", "attention", _layer(1)),

@@ -6,34 +6,32 @@ Knows screens, actions and the desk; draws nothing itself and asks the store not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
-from textual.timer import Timer
 
-from embryo_tui import actions, lists, share, world
+from embryo_tui import actions, world
 from embryo_tui import questions as q
 from embryo_tui.actions import ACTIONS, EVERYWHERE, Action
 from embryo_tui.data import Desk, Notice
-from embryo_tui.events import beyond
+from embryo_tui.deeds import Deeds
 from embryo_tui.filters import matcher
-from embryo_tui.help import Help
 from embryo_tui.look import Look, World
-from embryo_tui.palette import Palette
+from embryo_tui.player import Player
 from embryo_tui.screens.names import READING
-from embryo_tui.screens.registry import SCREENS
+from embryo_tui.screens.registry import SCREENS, view_of
 from embryo_tui.screens.view import Turned, View
 from embryo_tui.sight import following, in_sight
-from embryo_tui.steps import move, settle
+from embryo_tui.steps import settle
 from embryo_tui.widgets.bars import Bar, Chip, Footer
 from embryo_tui.widgets.ink import DARK, LIGHT
 from embryo_tui.widgets.panel import Panel
@@ -42,8 +40,10 @@ from embryo_tui.widgets.prompt import Prompt
 from embryo_tui.widgets.scrubber import Scrubber
 from embryo_tui.widgets.table import Table
 
-#: Steps a second when playing.
-SPEEDS = (1, 2, 4, 8, 15, 30)
+#: Keys that move the cursor, on every screen.
+MOVES = frozenset(
+    key for name in ("back", "forward", "back_ten", "forward_ten") for key in actions.find(name).keys
+)
 #: How long a notice is shown that needs nothing done.
 NOTICE_SECONDS = 5.0
 
@@ -75,7 +75,7 @@ class Failed(Message):
 
 
 class EmbryoApp(App[None]):
-    """Looks at one results store."""
+    """Looks at one results store, or several beside one another."""
 
     TITLE = "embryo"
     CSS_PATH = "app.tcss"
@@ -89,13 +89,13 @@ class EmbryoApp(App[None]):
 
     def __init__(
         self,
-        path: str | Path,
+        stores: Sequence[Path],
         look: Look | None = None,
         *,
         title: str | None = None,
         low_bandwidth: bool = False,
     ) -> None:
-        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the file's name;
+        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the files' names;
         ``low_bandwidth``: fewer colours, and small pictures only while the cursor rests.
         """
         # Without colour Textual must write the terminal's own: it would turn the theme's into greys.
@@ -105,22 +105,21 @@ class EmbryoApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
-        self.path = Path(path)
-        self.sub_title = title or self.path.name
+        self.stores = tuple(stores)
+        self.sub_title = title or " + ".join(path.name for path in self.stores)
         self.look = look or Look(step=-1)
         self.world = World()
         self.problem: Notice | None = None
         self.desk = Desk(
-            path,
+            self.stores,
             arrived=lambda: self._post(Arrived()),
             noticed=lambda notice: self._post(Noticed(notice)),
             failed=lambda error: self._post(Failed(error)),
         )
         self._views: dict[str, View] = {}
         self.low_bandwidth = low_bandwidth
-        self._speed = 2
-        self._player: Timer | None = None
-        self._errand: share.Errand | None = None
+        self.player = Player(self)
+        self.deeds = Deeds(self)
 
     def compose(self) -> ComposeResult:
         """Bar, screen, cursor, keys."""
@@ -131,9 +130,9 @@ class EmbryoApp(App[None]):
         yield Footer()
 
     async def on_mount(self) -> None:
-        """Shows the first screen and begins to ask."""
-        self.desk.start()
+        """Shows the first screen, then begins to ask: loading DuckDB would hold up the first frame."""
         await self._enter(self.look.screen)
+        self.call_after_refresh(self.desk.start)
 
     def on_unmount(self) -> None:
         """Ends the desk's thread."""
@@ -150,9 +149,9 @@ class EmbryoApp(App[None]):
             self.look = look
             if other:
                 self._settle()
-            self._paint()
+            self.paint()
 
-    def _paint(self) -> None:
+    def paint(self) -> None:
         """Shows the look as far as it is known, and asks for the rest."""
         view = self._views.get(self.look.screen)
         look, find = self.look, self.desk.find
@@ -160,18 +159,16 @@ class EmbryoApp(App[None]):
         if view is None or not view.is_mounted or not self.is_running:
             return
         view.show(look, self.world, find)
-        state = f"■ {SPEEDS[self._speed]}/s" if self._player else "▶ play"
-        state += " ↻" if look.loop else ""
+        state = self.player.state + (" ↻" if look.loop else "")
         if not len(self.world.steps):
             state = READING if find(q.runs()) is None else "no saved steps yet"
         self.query_one(Scrubber).place(self.world.steps, look.step, look.mark, state)
         self.query_one("#top", Bar).fill(self._screens(), self._runs())
         self.query_one(Footer).fill(self._keys())
         wishes = view.wishes(look, self.world, find)
-        errands = self._errand.questions if self._errand is not None else ()
         # Suspect checkpoints are looked for when all else is on the screen: every curve is read for them.
         later = tuple(q.suspects(run) for run in look.runs)
-        self.desk.want((*world.questions(look), *wishes.now, *errands), wishes.ahead, later)
+        self.desk.want((*world.questions(look), *wishes.now, *self.deeds.questions), wishes.ahead, later)
 
     def _screens(self) -> list[Chip]:
         return [
@@ -196,12 +193,12 @@ class EmbryoApp(App[None]):
 
     async def _enter(self, key: str) -> None:
         if key not in self._views:
-            view = self._views[key] = {view.key: view for view in SCREENS}[key]()
+            view = self._views[key] = view_of(key)()
             await self.query_one("#body").mount(view)
         for name, view in self._views.items():
             view.display = name == key
         self.turn(replace(self.look, screen=key))
-        self._paint()
+        self.paint()
         self._focus_first()
 
     def _focus_first(self) -> None:
@@ -210,6 +207,21 @@ class EmbryoApp(App[None]):
             panels = [panel for panel in self.view.query(Panel) if panel.display]
             first = next((panel for panel in panels if isinstance(panel, Table)), next(iter(panels), None))
             self.screen_stack[0].set_focus(first)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Carries out a key that moves the cursor at once: no panel wants it, and asking all of them takes
+        longer than the move.
+        """
+        if (
+            isinstance(event, events.Key)
+            and event.key in MOVES
+            and not event.is_forwarded
+            and len(self.screen_stack) == 1
+            and not isinstance(self.focused, Prompt)
+        ):
+            self.action_press(event.key)
+        else:
+            await super().on_event(event)
 
     async def action_show(self, key: str) -> None:
         """Shows a screen."""
@@ -223,46 +235,16 @@ class EmbryoApp(App[None]):
                 return
 
     def _do(self, action: Action) -> None:
+        if not self.screen_stack:
+            # A key on its way while the app ends.
+            return
         if action.change is not None:
             self.turn(action.change(self.look, self.world))
         elif action.where != EVERYWHERE:
             if action.where in self._views:
                 self.turn(self._views[action.where].act(action.id, self.look))
         else:
-            getattr(self, f"_do_{action.id}")()
-
-    def _do_play(self) -> None:
-        if self._player is not None:
-            self._player.stop()
-            self._player = None
-        else:
-            if len(self.world.steps) and self.look.step >= self.world.steps[-1]:
-                self.turn(replace(self.look, step=int(self.world.steps[0])))
-            self._player = self.set_interval(1 / SPEEDS[self._speed], self._tick)
-        self._paint()
-
-    def _tick(self) -> None:
-        """One step further; stops at the last, or begins anew."""
-        steps = self.world.steps
-        if len(steps) and self.look.loop and self.look.step >= steps[-1]:
-            self.turn(replace(self.look, step=int(steps[0])))
-        elif not len(steps) or self.look.step >= steps[-1]:
-            self._do_play()
-        else:
-            self.turn(replace(self.look, step=move(steps, self.look.step, 1)))
-
-    def _pace(self, by: int) -> None:
-        self._speed = min(max(self._speed + by, 0), len(SPEEDS) - 1)
-        if self._player is not None:
-            self._player.stop()
-            self._player = self.set_interval(1 / SPEEDS[self._speed], self._tick)
-        self._paint()
-
-    def _do_faster(self) -> None:
-        self._pace(1)
-
-    def _do_slower(self) -> None:
-        self._pace(-1)
+            getattr(self.deeds, action.id)()
 
     @property
     def view(self) -> View | None:
@@ -283,57 +265,6 @@ class EmbryoApp(App[None]):
             return
         footer.say(text)
         self.set_timer(NOTICE_SECONDS, partial(footer.take_back, text))
-
-    def _do_event_next(self) -> None:
-        self._jump(1)
-
-    def _do_event_back(self) -> None:
-        self._jump(-1)
-
-    def _jump(self, by: int) -> None:
-        """To the next step at which something happened in the curves of this screen."""
-        events = self.view.events if self.view is not None else ()
-        found = beyond(events, self.look.step, by)
-        if found is None:
-            self.say(
-                "no event " + ("after" if by > 0 else "before") + " this step: E lists all of this screen"
-            )
-            return
-        step = settle(self.world.steps, found.step)
-        self.turn(replace(self.look, step=step))
-        there = [event for event in events if event.step == found.step]
-        more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
-        self.say(f"{found.step:,}: {found.kind} · {found.name}{more}")
-
-    def _do_events(self) -> None:
-        events = self.view.events if self.view is not None else ()
-        self.push_screen(lists.events(events, self.look.step), self._take_event)
-
-    def _take_event(self, key: object) -> None:
-        if isinstance(key, tuple):
-            self.turn(replace(self.look, step=settle(self.world.steps, int(key[0]))))
-
-    def _do_curves(self) -> None:
-        view = self.view
-        if view is not None:
-            self.push_screen(lists.curves(lambda: view.plots, lambda: self.look, self.turn))
-
-    def _do_toggle(self) -> None:
-        focused = self.focused
-        if self.view is None or not isinstance(focused, Table):
-            self.say("tab to a table and choose a row, or f to choose among curves")
-            return
-        label = self.view.label_of(focused.chosen)
-        if label is not None and any(
-            label == series.switch for plot in self.view.plots for series in plot.series
-        ):
-            self.turn(replace(self.look, hidden=self.look.hidden ^ {label}))
-
-    def _do_filter(self) -> None:
-        prompt = self.query_one(Prompt)
-        prompt.value = self.look.filter
-        prompt.display, self.query_one(Footer).display = True, False
-        prompt.focus()
 
     @on(Prompt.Changed)
     def _take_typing(self, message: Prompt.Changed) -> None:
@@ -370,63 +301,10 @@ class EmbryoApp(App[None]):
         if self.look.filter:
             self.say(f"only what matches {self.look.filter}: a shows everything again")
 
-    def _do_copy_sql(self) -> None:
-        panel, view = self.panel, self.view
-        if panel is None or view is None or panel.id is None:
-            return
-        asked = view.sources(self.look, self.world, self.desk.find).get(panel.id, ())
-        if not asked:
-            self.say("there is no query behind this panel yet")
-            return
-        self._errand = share.Errand(
-            panel.heading or str(panel.id), tuple(q.behind(question) for question in asked)
-        )
-        self._run_errand()
-        self._paint()
-
-    def _run_errand(self) -> None:
-        """Copies the SQL as soon as all of it has arrived."""
-        errand = self._errand
-        text = None if errand is None else errand.text(self.desk.find)
-        if errand is not None and text is not None:
-            self._errand = None
-            self._copy(text, "query", ".sql", "SQL")
-
-    def _copy(self, text: str, stem: str, suffix: str, what: str) -> None:
-        self.run_worker(
-            partial(share.copy, self, text, stem, suffix, what), thread=True, exclusive=False, group="copy"
-        )
-
-    def _do_copy_command(self) -> None:
-        self._copy(share.command(self.look, self.path, self.low_bandwidth), "look", ".sh", "the command")
-
-    def _do_save_look(self) -> None:
-        self._write(share.save_look, self.look)
-
-    def _do_export_csv(self) -> None:
-        if self.panel is not None:
-            self._write(share.csv, self.look, self.panel.content())
-
-    def _do_export_latex(self) -> None:
-        if self.panel is not None:
-            self._write(share.latex, self.look, self.panel.content())
-
-    def _write(self, writer: Callable[..., str], *given: Any) -> None:
-        self.run_worker(
-            partial(share.written, self, writer, *given), thread=True, exclusive=False, group="copy"
-        )
-
-    def _do_theme(self) -> None:
-        self.theme = LIGHT.name if self.current_theme.dark else DARK.name
-
-    def _do_help(self) -> None:
-        self.push_screen(Help(tuple((view.key, view.title) for view in SCREENS), self.look.screen))
-
-    def _do_quit(self) -> None:
-        self.exit()
-
     def action_command_palette(self) -> None:
         """Opens the palette."""
+        from embryo_tui.palette import Palette
+
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
@@ -441,8 +319,8 @@ class EmbryoApp(App[None]):
     @on(Arrived)
     def _take_answers(self) -> None:
         self._settle()
-        self._run_errand()
-        self._paint()
+        self.deeds.run_errand()
+        self.paint()
 
     def _settle(self) -> None:
         """Takes in what there is to choose from. Which runs are shown decides which steps there are."""
@@ -483,7 +361,7 @@ class EmbryoApp(App[None]):
 
     @on(Scrubber.PlayAsked)
     def _take_play(self) -> None:
-        self._do_play()
+        self.player.toggle()
 
     @on(Plot.Switched)
     def _take_switch(self, message: Plot.Switched) -> None:

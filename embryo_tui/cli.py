@@ -7,8 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from embryo_tui.look import Look
+from embryo_tui.screens.registry import SCREENS
+
+if TYPE_CHECKING:
+    from embryo_tui.look import Look
 
 #: What can be printed, and what it says.
 PANELS = {
@@ -20,7 +24,6 @@ PANELS = {
     "knowledge": "P@1 per relation, facts learned and forgotten",
     "attention": "a statistic of every layer and head",
 }
-SCREENS = ("overview", "words", "probes", "downstream", "knowledge", "attention")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,13 +33,15 @@ def parser() -> argparse.ArgumentParser:
         description="Scrub through the life of a language model: words, facts and attention at every step.",
         epilog="Exit codes: 0 done, 2 wrong usage or input, 3 could not finish, 130 interrupted.",
     )
-    made.add_argument("store", nargs="?", help="results store to open (default: ./results.duckdb)")
+    made.add_argument(
+        "store", nargs="*", type=Path, help="results store, or several beside one another (./results.duckdb)"
+    )
     made.add_argument(
         "--demo", action="store_true", help="open the small sample store that comes with the app"
     )
     made.add_argument("--run", metavar="NAME", help="begin with this run")
     made.add_argument("--step", type=int, metavar="N", help="begin at this step (default: the last)")
-    made.add_argument("--screen", choices=SCREENS, help="begin with this screen")
+    made.add_argument("--screen", choices=[entry.key for entry in SCREENS], help="begin with this screen")
     made.add_argument("--layer", type=int, metavar="L", help="begin with this layer (from 1)")
     made.add_argument("--head", type=int, metavar="H", help="begin with this head (from 1)")
     made.add_argument("--mark", type=int, metavar="N", help="step A, to compare with")
@@ -87,36 +92,55 @@ def _run(options: argparse.Namespace) -> int:
         with sample() as path:
             if path is None:
                 return _fail("This installation holds no sample store. Make one: embryo-demo run", 2)
-            return _show(path, options, title="sample store")
-    return _show(Path(options.store or "results.duckdb"), options, title=None)
+            return _show([path], options, title="sample store")
+    unique: dict[Path, Path] = {}
+    for path in options.store or [Path("results.duckdb")]:
+        unique.setdefault(path.resolve(), path)
+    stores = list(unique.values())
+    return _show(stores, options, title=" + ".join(path.name for path in stores))
 
 
-def _show(path: Path, options: argparse.Namespace, title: str | None) -> int:
-    problem = _at_once(path)
+def _show(stores: list[Path], options: argparse.Namespace, title: str) -> int:
+    for path in stores:
+        problem = _at_once(path)
+        if problem:
+            return _fail(problem, 2)
+    if options.print or not sys.stdout.isatty() or not sys.stdin.isatty():
+        return _print(stores, options)
+    from embryo_tui.curtain import curtain
+
+    with curtain(title, tuple(entry.title for entry in SCREENS)) as lift:
+        from embryo_tui.app import EmbryoApp
+        from embryo_tui.export.looks import BadLookError
+
+        try:
+            app = EmbryoApp(stores, look_of(options), title=title, low_bandwidth=options.low_bandwidth)
+        except BadLookError as error:
+            problem = str(error)
+        else:
+            lift()
+            app.run()
     if problem:
         return _fail(problem, 2)
+    if app.problem is not None:
+        return _fail(app.problem.text, app.problem.code)
+    return app.return_code or 0
+
+
+def _print(stores: list[Path], options: argparse.Namespace) -> int:
     from embryo_tui.export.looks import BadLookError
+    from embryo_tui.text.show import show
 
     try:
         look = look_of(options)
     except BadLookError as error:
         return _fail(str(error), 2)
-    if options.print:
-        from embryo_tui.text.show import show
-
-        step = None if look.step < 0 else look.step
-        return show(path, options.print, run=look.run or None, step=step, width=options.width)
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
+    if not options.print:
         return _fail(
             "embryo-tui draws in a terminal, and this is none. For text: embryo-tui FILE --print summary", 2
         )
-    from embryo_tui.app import EmbryoApp
-
-    app = EmbryoApp(path, look, title=title, low_bandwidth=options.low_bandwidth)
-    app.run()
-    if app.problem is not None:
-        return _fail(app.problem.text, app.problem.code)
-    return app.return_code or 0
+    step = None if look.step < 0 else look.step
+    return show(stores, options.print, run=look.run or None, step=step, width=options.width)
 
 
 def look_of(options: argparse.Namespace) -> Look:
@@ -126,6 +150,7 @@ def look_of(options: argparse.Namespace) -> Look:
         BadLookError: the file or a setting is none.
     """
     from embryo_tui.export import looks
+    from embryo_tui.look import Look
 
     look = Look(step=-1) if options.look is None else looks.load(options.look)
     for assignment in options.set:

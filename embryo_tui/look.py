@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 #: Words by table 3's groups, as function and content words, by verb form, tag, or rank of frequency.
 WordGrouping = Literal["group", "class", "form", "tag", "band"]
-Below = Literal["biography", "ledger", "dynamics"]
+Below = Literal["biography", "ledger", "dynamics", "forgotten"]
 
 WORD_TASKS = ("reconstruct", "mask-predict")
 GROUPINGS: tuple[WordGrouping, ...] = ("group", "class", "form", "tag", "band")
-BELOW: tuple[Below, ...] = ("biography", "ledger", "dynamics")
+BELOW: tuple[Below, ...] = ("biography", "ledger", "dynamics", "forgotten")
 
 
 @dataclass(frozen=True)

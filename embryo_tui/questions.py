@@ -6,7 +6,7 @@ Knows the names of the Reader's methods; nothing of threads, caches or widgets, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -41,7 +41,8 @@ TOP = 5
 class Question(Generic[T]):
     """A method of the Reader, or a function of ``module`` that takes one, and what it is called with.
 
-    ``window``: a function that answers it for several steps at once, where there is one.
+    ``window``: a function that answers it for several steps at once, where there is one; ``of_run``: it is
+    about one run, its first argument.
     """
 
     method: str
@@ -49,6 +50,16 @@ class Question(Generic[T]):
     options: tuple[tuple[str, Any], ...] = ()
     module: str = ""
     window: str = ""
+    of_run: bool = False
+
+    @property
+    def run(self) -> str | None:
+        """The run that is asked about; None: all."""
+        return self.arguments[0] if self.of_run else None
+
+    def about(self, run: str) -> Question[T]:
+        """The same of another run."""
+        return replace(self, arguments=(run, *self.arguments[1:]))
 
     def ask(self, reader: Reader) -> T:
         """The answer, from an open store."""
@@ -80,6 +91,15 @@ class Behind(Question[tuple[str, ...]]):
     """The SQL behind another question, with its values: asked again, and listened to."""
 
     of: Question[Any] | None = None
+
+    @property
+    def run(self) -> str | None:
+        """The run that the other question asks about."""
+        return self.of.run if self.of is not None else None
+
+    def about(self, run: str) -> Behind:
+        """The SQL behind the same question of another run."""
+        return replace(self, of=self.of.about(run)) if self.of is not None else self
 
     def ask(self, reader: Reader) -> tuple[str, ...]:
         """Every statement that the other question runs."""
@@ -134,22 +154,22 @@ def relations() -> Question[tuple[RelationCard, ...]]:
 
 def facts_at(run: str, step: int, relation: str) -> Question[FactsAtStep | None]:
     """A relation's facts at one step."""
-    return Question("facts_at", (run, step, relation), (("top", TOP),), window="facts_window")
+    return Question("facts_at", (run, step, relation), (("top", TOP),), window="facts_window", of_run=True)
 
 
 def biography(run: str, fact: int) -> Question[Biography | None]:
     """One fact over all steps."""
-    return Question("biography", (run, fact), (("top", TOP),))
+    return Question("biography", (run, fact), (("top", TOP),), of_run=True)
 
 
 def ledger(run: str, step_a: int, step_b: int, relation: str | None) -> Question[tuple[LedgerEntry, ...]]:
     """The facts whose answer turned between two steps."""
-    return Question("ledger", (run, step_a, step_b), (("relation", relation),))
+    return Question("ledger", (run, step_a, step_b), (("relation", relation),), of_run=True)
 
 
 def fact_dynamics(run: str, relation: str) -> Question[tuple[FactDynamics, ...]]:
     """How the answers to every fact of a relation behaved."""
-    return Question("fact_dynamics", (run, relation))
+    return Question("fact_dynamics", (run, relation), of_run=True)
 
 
 def probe_metrics() -> Question[tuple[str, ...]]:
@@ -173,7 +193,7 @@ def probe_at(run: str, task: str, step: int, layer: int, protocol: str) -> Quest
     """Labels and mistakes of one probe at one step."""
     options = (("protocol", protocol),)
     return Question(
-        "probe_at", (run, step, task, layer), options, "embryo_store.probe_answers", "probe_window"
+        "probe_at", (run, step, task, layer), options, "embryo_store.probe_answers", "probe_window", True
     )
 
 
@@ -189,26 +209,31 @@ def baselines() -> Question[tuple[Baseline, ...]]:
 
 def suspects(run: str) -> Question[tuple[Suspect, ...]]:
     """Checkpoints of a run that look like a wrong file."""
-    return Question("suspects", (run,), module="embryo_store.suspect_answers")
+    return Question("suspects", (run,), module="embryo_store.suspect_answers", of_run=True)
 
 
 def attention_sentences(run: str) -> Question[tuple[AttentionSentence, ...]]:
     """The sentences whose attention is stored, the average first."""
-    return Question("attention_sentences", (run,))
+    return Question("attention_sentences", (run,), of_run=True)
 
 
 def attention_at(run: str, step: int, sentence: int) -> Question[AttentionBytes | None]:
     """Every head's map of one sentence at one step."""
     return Question(
-        "attention_bytes", (run, step, sentence), (), "embryo_store.attention_answers", "attention_window"
+        "attention_bytes",
+        (run, step, sentence),
+        (),
+        "embryo_store.attention_answers",
+        "attention_window",
+        True,
     )
 
 
 def head_statistic(run: str, metric: str) -> Question[HeadStatistic]:
     """One statistic of every head at every step."""
-    return Question("head_statistic", (run, metric))
+    return Question("head_statistic", (run, metric), of_run=True)
 
 
 def head_statistics(run: str) -> Question[tuple[str, ...]]:
     """The statistics that a run's heads have."""
-    return Question("head_statistics", (run,))
+    return Question("head_statistics", (run,), of_run=True)

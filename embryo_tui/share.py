@@ -6,7 +6,7 @@ Runs in worker threads; tells the app what came of it in one line.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,13 +58,17 @@ def written(app: EmbryoApp, writer: Callable[..., str], *given: Any) -> None:
     app.call_from_thread(app.say, said)
 
 
-def command(look: Look, store: Path, low_bandwidth: bool) -> str:
+def command(look: Look, stores: Sequence[Path], low_bandwidth: bool) -> str:
     """The command line that shows a look again."""
+    return looks.command(look, [_near(path) for path in stores], low_bandwidth=low_bandwidth)
+
+
+def _near(path: Path) -> Path:
+    """A path as it is written from here."""
     try:
-        shown = Path(os.path.relpath(store))
+        return Path(os.path.relpath(path))
     except ValueError:
-        shown = store
-    return looks.command(look, shown, low_bandwidth=low_bandwidth)
+        return path
 
 
 def save_look(look: Look) -> str:

@@ -103,6 +103,8 @@ def add_arguments(parser: ArgumentParser) -> None:
             name, help=what, description=what, allow_abbrev=False, argument_default=SUPPRESS
         )
         made.add_argument("--db", metavar="FILE", help="results store (results.duckdb)")
+        if name not in ("merge", "rename"):
+            made.add_argument("db", metavar="FILE", nargs="?", default=SUPPRESS, help="the same as --db FILE")
         made.set_defaults(do=do)
         return made
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tpu_train.errors import InputError, TrainError
+from tpu_train.places import place
 
 _SETTINGS = "embryo.toml"
 _KNOWN = (
@@ -181,7 +182,7 @@ def _train(arguments: Sequence[str]) -> int:
     if overrides and asked is None:
         raise InputError("--seed, --steps, --save and --set change a recipe: say --recipe, too.")
     request = Request(
-        Path(options.out),
+        place(options.out),
         asked,
         [Path(source) for source in options.corpus or ()],
         Path(options.vocabulary) if options.vocabulary else None,
@@ -238,7 +239,7 @@ def _batch(arguments: Sequence[str]) -> int:
 
     from tpu_train.replay import replayed
 
-    for line in replayed(Path(options.out), options.step):
+    for line in replayed(place(options.out), options.step):
         print(line)
     return 0
 
@@ -293,7 +294,7 @@ def _import(arguments: Sequence[str]) -> int:
 
     given = Path(options.vocabulary) if options.vocabulary else None
     config = Path(options.config) if options.config else None
-    steps = import_tf1(Path(options.source), Path(options.out), given, config)
+    steps = import_tf1(Path(options.source), place(options.out), given, config)
     print(f"{options.out}: {len(steps)} steps, {steps[0]:,} to {steps[-1]:,}")
     return 0
 
@@ -310,7 +311,7 @@ def _prune(arguments: Sequence[str]) -> int:
     from tpu_train.prune import prune
     from tpu_train.schedule import save_of
 
-    thinned = prune(Path(options.out), save_of(options.keep), options.dry_run)
+    thinned = prune(place(options.out), save_of(options.keep), options.dry_run)
     told = "would go" if options.dry_run else "removed"
     print(
         f"{options.out}: {len(thinned.removed)} steps {told} ({thinned.bytes / 1e6:,.1f} MB), "

@@ -1,4 +1,4 @@
-"""The devices that share a batch: one CPU or several logical ones, GPUs, a TPU.
+"""The devices that share a batch: one CPU or several logical ones, GPUs, a TPU; those of other machines, too.
 
 Chooses a ``tf.distribute`` strategy from one option. Imported once TensorFlow has been prepared.
 """
@@ -9,13 +9,15 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tpu_train.cluster import ALONE, Cluster
 from tpu_train.errors import InputError
 from tpu_train.recipe import Recipe, stages
 
 
-def strategy(device: str, replicas: int) -> tf.distribute.Strategy | None:
-    """The strategy of ``--device`` and ``--replicas``; None for a single CPU.
+def strategy(device: str, replicas: int, cluster: Cluster = ALONE) -> tf.distribute.Strategy | None:
+    """The strategy of ``--device``, ``--replicas`` and ``TF_CONFIG``; None for a single CPU.
 
+    - a cluster of several workers: its members' GPUs, or the CPU of each, mirrored by collective operations.
     - ``cpu``: so many logical devices on this machine's CPU (``hardware.prepare`` made them), mirrored.
     - ``gpu``: the first ``replicas`` GPUs (0: all), mirrored.
     - ``tpu``: the TPU of this machine (``tensorflow-tpu``).
@@ -23,6 +25,8 @@ def strategy(device: str, replicas: int) -> tf.distribute.Strategy | None:
     Raises:
         InputError: the devices are not there.
     """
+    if cluster.workers > 1:
+        return _many_workers(device, replicas, cluster)
     if device == "cpu":
         return _mirrored([f"CPU:{number}" for number in range(replicas)]) if replicas > 1 else None
     if device == "gpu":
@@ -53,6 +57,20 @@ def _gpus(count: int) -> tf.distribute.Strategy:
             "Install tensorflow[and-cuda], or take --device cpu."
         )
     return _mirrored([f"GPU:{number}" for number in range(count or len(found))])
+
+
+def _many_workers(device: str, replicas: int, cluster: Cluster) -> tf.distribute.Strategy:
+    if device == "tpu":
+        raise InputError("--device tpu: a TPU's hosts are found by themselves; leave TF_CONFIG unset.")
+    if device == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise InputError(f"--device gpu: TensorFlow sees no GPU at worker {cluster.worker} of TF_CONFIG.")
+    made = tf.distribute.MultiWorkerMirroredStrategy()
+    if replicas not in (0, made.num_replicas_in_sync):
+        raise InputError(
+            f"--replicas {replicas}: the {cluster.workers} workers of TF_CONFIG make "
+            f"{made.num_replicas_in_sync} replicas (a CPU, or all GPUs, of each). Leave --replicas out."
+        )
+    return made
 
 
 def _mirrored(devices: Sequence[str]) -> tf.distribute.Strategy:

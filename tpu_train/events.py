@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
+
+from tpu_train.places import Place
 
 FOLDER = "events"
 
@@ -15,7 +16,7 @@ FOLDER = "events"
 class Events:
     """One process's event file: another start adds another file, as TensorBoard expects."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Place) -> None:
         """Opens a new file in the run's ``events/``."""
         import tensorflow as tf
 

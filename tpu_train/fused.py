@@ -19,9 +19,10 @@ _TANH = math.sqrt(2.0 / math.pi)
 _CUBE = 0.044715
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    compiled: Callable[..., Any] = tf.function(function, jit_compile=True, autograph=False)
-    return compiled
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function of tensors by XLA; Python numbers count as constants."""
+    made: Callable[..., Any] = tf.function(function, jit_compile=True, autograph=False)
+    return made
 
 
 #: ``tf.custom_gradient``, for the type checker.
@@ -32,14 +33,14 @@ def _fp32(x: Tensor) -> Tensor:
     return tf.cast(x, tf.float32)
 
 
-@_compiled
+@compiled
 def _gelu_tanh(x: Tensor, bias: Tensor) -> Tensor:
     # x·sigmoid(2u) is 0.5·x·(1 + tanh u), with one exponential instead of a tanh.
     z = _fp32(x) + bias
     return tf.cast(z * tf.sigmoid(2.0 * _TANH * (z + _CUBE * z * z * z)), x.dtype)
 
 
-@_compiled
+@compiled
 def _gelu_tanh_gradient(x: Tensor, bias: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
     z = _fp32(x) + bias
     gate = tf.sigmoid(2.0 * _TANH * (z + _CUBE * z * z * z))
@@ -48,13 +49,13 @@ def _gelu_tanh_gradient(x: Tensor, bias: Tensor, upstream: Tensor) -> tuple[Tens
     return tf.cast(down, x.dtype), tf.reduce_sum(down, axis=0)
 
 
-@_compiled
+@compiled
 def _gelu_erf(x: Tensor, bias: Tensor) -> Tensor:
     z = _fp32(x) + bias
     return tf.cast(0.5 * z * (1.0 + tf.math.erf(z * math.sqrt(0.5))), x.dtype)
 
 
-@_compiled
+@compiled
 def _gelu_erf_gradient(x: Tensor, bias: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
     z = _fp32(x) + bias
     density = tf.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
@@ -77,7 +78,7 @@ def bias_gelu(x: Tensor, bias: Tensor, activation: str) -> Tensor:
     return (_bias_gelu_tanh if activation == "gelu_tanh" else _bias_gelu_erf)(x, bias)
 
 
-@_compiled
+@compiled
 def _norm(
     x: Tensor, y: Tensor, bias: Tensor, keep: Tensor | None, gamma: Tensor, beta: Tensor, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -89,7 +90,7 @@ def _norm(
     return tf.cast(normal * gamma + beta, x.dtype), tf.cast(normal, x.dtype), rate
 
 
-@_compiled
+@compiled
 def _norm_gradient(
     normal: Tensor, rate: Tensor, keep: Tensor | None, gamma: Tensor, upstream: Tensor
 ) -> tuple[Tensor, ...]:
@@ -141,12 +142,12 @@ def add_layer_norm(
     return apply(x, y, bias, gamma, beta)
 
 
-@_compiled
+@compiled
 def _softmax(scores: Tensor, bias: Tensor, scale: float) -> Tensor:
     return tf.cast(tf.nn.softmax(_fp32(scores) * scale + bias), scores.dtype)
 
 
-@_compiled
+@compiled
 def _softmax_gradient(shares: Tensor, upstream: Tensor, scale: float) -> Tensor:
     p, up = _fp32(shares), _fp32(upstream)
     return tf.cast(scale * p * (up - tf.reduce_sum(p * up, axis=-1, keepdims=True)), shares.dtype)
@@ -178,7 +179,7 @@ def _draws(count: int, key: Tensor, step: Tensor, first: Tensor) -> Tensor:
     return _scrambled(_scrambled(tf.cast(number, tf.uint32) + seed) + key[1])
 
 
-@_compiled
+@compiled
 def dropout_factors(shape: tuple[int, ...], rate: float, key: Tensor, step: Tensor, first: Tensor) -> Tensor:
     """Dropout's factors: 0 with probability ``rate``, else 1/(1 - rate); fp32, of ``shape``.
 
@@ -191,7 +192,7 @@ def dropout_factors(shape: tuple[int, ...], rate: float, key: Tensor, step: Tens
     return tf.reshape(tf.cast(kept, tf.float32) * (1.0 / (1.0 - rate)), shape)
 
 
-@_compiled
+@compiled
 def uniform(count: int, key: Tensor, step: Tensor, first: Tensor) -> Tensor:
     """``count`` numbers in [0, 1), keyed as ``dropout_factors`` are."""
     bits = tf.bitwise.right_shift(_draws(count, key, step, first), tf.constant(8, tf.uint32))

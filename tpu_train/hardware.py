@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tpu_train.errors import InputError
 
@@ -76,34 +76,49 @@ def _without_chatter() -> Iterator[None]:
         os.close(kept)
 
 
-def prepare(threads: int, device: str = "cpu", replicas: int = 1) -> None:
+def tensorflow() -> Any:
+    """TensorFlow, loaded without its chatter.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    loaded = sys.modules.get("tensorflow")
+    if loaded is not None:
+        return loaded
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _without_chatter():
+            import tensorflow as tf
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed. Training needs it: pip install 'lm-embryology[train]'."
+        ) from None
+    tf.get_logger().setLevel("ERROR")
+    return tf
+
+
+def prepare(threads: int, device: str = "cpu", replicas: int = 1, alone: bool = True) -> None:
     """Loads TensorFlow with ``threads`` threads and repeatable arithmetic.
 
     Args:
         threads: of the CPU.
         device: accelerators are left out of sight for ``cpu``.
         replicas: logical devices to make of the CPU.
+        alone: makes them now. With other workers, their strategy has to be TensorFlow's first operation.
 
     Raises:
         InputError: TensorFlow is not installed.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if device == "cpu":
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    try:
-        with _without_chatter():
-            import tensorflow as tf
-
-            # One thread an operation: the batch is split over the threads instead (step.Trainer's shards).
-            tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-            tf.config.experimental.enable_op_determinism()
-            tf.get_logger().setLevel("ERROR")
-            if device == "cpu" and replicas > 1:
-                logical = [tf.config.LogicalDeviceConfiguration() for _ in range(replicas)]
-                tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
+    tf = tensorflow()
+    with _without_chatter():
+        # One thread an operation: the batch is split over the threads instead (step.Trainer's shards).
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.config.experimental.enable_op_determinism()
+        if device == "cpu" and replicas > 1:
+            logical = [tf.config.LogicalDeviceConfiguration() for _ in range(replicas)]
+            tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
+        if alone:
             tf.constant(0)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed. Training needs it: pip install 'lm-embryology[train]'."
-        ) from None

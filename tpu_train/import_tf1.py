@@ -20,6 +20,7 @@ from tpu_train import recipe as recipes
 from tpu_train import run as runs
 from tpu_train.errors import InputError
 from tpu_train.families.network import Network
+from tpu_train.places import Place
 from tpu_train.recipe import Recipe
 from tpu_train.store import ModelFolder
 from tpu_train.vocabulary import Vocabulary
@@ -69,7 +70,7 @@ def find(source: Path) -> list[Found]:
     return found
 
 
-def import_tf1(source: Path, out: Path, tokenizer: Path | None, config: Path | None) -> list[int]:
+def import_tf1(source: Path, out: Place, tokenizer: Path | None, config: Path | None) -> list[int]:
     """Writes every checkpoint of ``source`` as a step of the run ``out``; those that are there stay.
 
     Args:
@@ -233,7 +234,7 @@ def check(network: Network, shapes: Shapes, where: str) -> None:
 
 
 def _describe(
-    out: Path,
+    out: Place,
     recipe: Recipe,
     network: Network,
     pieces: Vocabulary,

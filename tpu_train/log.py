@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tpu_train import atomic
+from tpu_train.places import Place
 from tpu_train.results import StepResult
 
 LOG = "train_log.jsonl"
@@ -56,16 +55,12 @@ class Interval:
         }
 
 
-def append(run: Path, line: dict[str, float | int]) -> None:
-    """Adds a line and waits until it is on disk."""
-    path = run / LOG
-    with atomic.explained_when_full(path), path.open("ab") as file:
-        file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+def append(run: Place, line: dict[str, float | int]) -> None:
+    """Adds a line and waits until it is stored."""
+    atomic.append(run / LOG, json.dumps(line, allow_nan=False).encode() + b"\n")
 
 
-def cut_after(run: Path, step: int) -> None:
+def cut_after(run: Place, step: int) -> None:
     """Drops lines of later steps than ``step``, and a last line that a killed process left half-written."""
     path = run / LOG
     if not path.is_file():

@@ -7,6 +7,7 @@ replicas and accumulated stretches of a batch simply add up.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -127,10 +128,23 @@ def _sampled(logits: Tensor, part: Batch, dropout: Dropout) -> Tensor:
     """
     key = tf.constant(draws.fold(dropout.seed, 0x53414D50).view("<u4"))
     first = tf.cast(dropout.first_example, tf.int64) * part.positions.shape[1]
-    cumulated = tf.cumsum(tf.nn.softmax(logits), axis=1)
-    draw = fused.uniform(logits.shape[0], key, dropout.step, first)[:, None] * cumulated[:, -1:]
+    rows, size = logits.shape
+    # First which stretch of the vocabulary, then which piece of it: TensorFlow cumulates slowly on a CPU.
+    width = math.isqrt(size)
+    padding = [[0, 0], [0, -size % width]]
+    shares = tf.reshape(tf.pad(tf.nn.softmax(logits), padding), (rows, -1, width))
+    stretches = tf.cumsum(tf.reduce_sum(shares, axis=2), axis=1)
+    draw = fused.uniform(rows, key, dropout.step, first)[:, None] * stretches[:, -1:]
+    stretch = _reached(stretches, draw)
+    before = tf.gather(tf.pad(stretches, [[0, 0], [1, 0]]), stretch, batch_dims=1)
+    within = tf.cumsum(tf.gather(shares, stretch, batch_dims=1), axis=1)
+    return tf.minimum(stretch * width + _reached(within, draw - before[:, None]), size - 1)
+
+
+def _reached(cumulated: Tensor, draw: Tensor) -> Tensor:
+    """For each row the first place whose cumulated value is above the row's draw."""
     below = tf.reduce_sum(tf.cast(cumulated <= draw, tf.int32), axis=1)
-    return tf.minimum(below, logits.shape[1] - 1)
+    return tf.minimum(below, cumulated.shape[1] - 1)
 
 
 def _put(part: Batch, values: Tensor) -> Tensor:

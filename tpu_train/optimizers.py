@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from tpu_train import fused
 from tpu_train.fused import Tensor
 from tpu_train.recipe import Optimizer
 
@@ -55,16 +56,46 @@ def update(
     Returns:
         The new weights and moments.
     """
-    first = settings.beta1 * first + (1.0 - settings.beta1) * gradient
-    second = settings.beta2 * second + (1.0 - settings.beta2) * gradient * gradient
-    direction = first / (tf.sqrt(second) + settings.epsilon)
+    numbers = (settings.beta1, settings.beta2, settings.epsilon)
     decay = np.where(layout.decayed, settings.weight_decay, 0.0).astype(np.float32)
-    direction += np.repeat(decay, layout.sizes) * weights
+    decays = tf.constant(np.repeat(decay, layout.sizes))
+    if settings.name == "adamw":
+        return tuple(_adamw(numbers, weights, gradient, first, second, decays, rate))
+    direction, first, second = _direction(numbers, weights, gradient, first, second, decays)
     change = rate * direction
-    if settings.name == "lamb":
-        ratios = _trust_ratios(layout, weights, direction)
-        change *= tf.gather(ratios, np.repeat(np.arange(len(layout.sizes), dtype=np.int32), layout.sizes))
+    ratios = _trust_ratios(layout, weights, direction)
+    change *= tf.gather(ratios, np.repeat(np.arange(len(layout.sizes), dtype=np.int32), layout.sizes))
     return weights - change, first, second
+
+
+@fused.compiled
+def _direction(
+    numbers: tuple[float, float, float],
+    weights: Tensor,
+    gradient: Tensor,
+    first: Tensor,
+    second: Tensor,
+    decays: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Adam's direction with the decay in it, and the new moments: one pass over memory."""
+    beta1, beta2, epsilon = numbers
+    first = beta1 * first + (1.0 - beta1) * gradient
+    second = beta2 * second + (1.0 - beta2) * gradient * gradient
+    return first / (tf.sqrt(second) + epsilon) + decays * weights, first, second
+
+
+@fused.compiled
+def _adamw(
+    numbers: tuple[float, float, float],
+    weights: Tensor,
+    gradient: Tensor,
+    first: Tensor,
+    second: Tensor,
+    decays: Tensor,
+    rate: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    direction, first, second = _direction(numbers, weights, gradient, first, second, decays)
+    return weights - rate * direction, first, second
 
 
 def _trust_ratios(layout: Layout, weights: Tensor, direction: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tpu_train import atomic, draws, tokens, vocabulary
 from tpu_train.errors import InputError
+from tpu_train.places import Bucket, Place
 from tpu_train.recipe import Recipe
 from tpu_train.text import corpus, files
 from tpu_train.text.corpus import Manifest
@@ -100,6 +101,41 @@ def _forget_others(
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
         atomic.write_bytes(path, content)
+
+
+#: What a run goes on from, below ``state/``; the last of them says that all are there.
+_PUBLISHED = (
+    "corpus.json",
+    "made_from.json",
+    *(f"vocabulary/{name}" for name in vocabulary.FILES),
+    *(f"tokens/{name}" for name in tokens.FILES),
+)
+
+
+def publish(state: Path, run: Place) -> None:
+    """Copies what ``prepare`` made into the bucket of ``run``, so that another machine can go on with it."""
+    target = run / "state"
+    if isinstance(target, Bucket):
+        atomic.remove_folder(target / "tokens", tokens.FILES[-1])
+        _copy_all(state, target)
+
+
+def fetch(run: Place, state: Path) -> None:
+    """Brings what ``publish`` copied to this machine's ``state``, unless it is there."""
+    source = run / "state"
+    if source == state or not tokens.is_written(source / "tokens"):
+        return
+    made_from = state / "made_from.json"
+    same = made_from.is_file() and made_from.read_bytes() == (source / "made_from.json").read_bytes()
+    if not same or not tokens.is_written(state / "tokens"):
+        shutil.rmtree(state / "tokens", ignore_errors=True)
+        _copy_all(source, state)
+
+
+def _copy_all(source: Place, target: Place) -> None:
+    for name in _PUBLISHED:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        atomic.copy(source / name, target / name)
 
 
 def resume(state: Path, recipe: Recipe) -> Prepared:

@@ -6,13 +6,12 @@ that was killed, never sees half of one.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
-from tpu_train import atomic, store
+from tpu_train import atomic, places, store
 from tpu_train import run as runs
 from tpu_train.errors import InputError
+from tpu_train.places import Place
 from tpu_train.recipe import Save
 from tpu_train.schedule import saved_steps
 
@@ -26,7 +25,7 @@ class Thinned:
     bytes: int
 
 
-def prune(run: Path, keep: Save, dry: bool) -> Thinned:
+def prune(run: Place, keep: Save, dry: bool) -> Thinned:
     """Removes the steps of ``run`` that ``keep`` does not name; the last one always stays.
 
     Args:
@@ -46,20 +45,10 @@ def prune(run: Path, keep: Save, dry: bool) -> Thinned:
     wanted = {*saved_steps(keep, there[-1]), there[-1]}
     removed = tuple(step for step in there if step not in wanted)
     kept = tuple(step for step in there if step in wanted)
-    size = sum(_size(store.step_folder(run, step)) for step in removed)
-    if not dry:
+    folders = [store.step_folder(run, step) for step in removed]
+    if dry:
+        size = sum(places.size(path) for folder in folders for path in places.files_below(folder))
+    else:
         with runs.locked(run):
-            for step in removed:
-                _remove(store.step_folder(run, step))
+            size = sum(atomic.remove_folder(folder, store.COMPLETE) for folder in folders)
     return Thinned(kept, removed, size)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _remove(folder: Path) -> None:
-    (folder / store.COMPLETE).unlink()
-    partial = folder.with_name(folder.name + atomic.PARTIAL)
-    folder.rename(partial)
-    shutil.rmtree(partial)

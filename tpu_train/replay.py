@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from tpu_train import prepare
 from tpu_train import recipe as recipes
 from tpu_train import run as runs
 from tpu_train.batches import Staged
 from tpu_train.errors import InputError
+from tpu_train.places import Place
 
 #: What the label of a pair of segments means.
 _PAIR = {"mlm+sop": "swapped", "mlm+nsp": "stranger"}
 
 
-def replayed(run: Path, step: int) -> Iterator[str]:
+def replayed(run: Place, step: int) -> Iterator[str]:
     """One JSON object an example: pieces as the model saw them, what was masked where, and the order's label.
 
     Raises:
@@ -28,9 +28,10 @@ def replayed(run: Path, step: int) -> Iterator[str]:
     recipe = recipes.from_json(about["recipe"], str(run / runs.RUN))
     if not 0 <= step < recipe.training.steps:
         raise InputError(f"--step {step}: {run} has updates 0 to {recipe.training.steps - 1:,}.")
-    prepared = prepare.resume(run / runs.STATE, recipe)
-    tokens = run / runs.STATE / "tokens"
-    batch = Staged(recipe, prepared.vocabulary, prepared.tokens, tokens).batch(step)
+    work = runs.work_folder(run)
+    prepare.fetch(run, work)
+    prepared = prepare.resume(work, recipe)
+    batch = Staged(recipe, prepared.vocabulary, prepared.tokens, work / "tokens").batch(step)
     pieces, pair = prepared.vocabulary.pieces, _PAIR.get(recipe.objective)
     for row in range(len(batch.ids)):
         length = int(batch.attention_mask[row].sum())

@@ -36,6 +36,7 @@ class StepResult:
         extras: means over the batch by name, such as the discriminator's area under the ROC curve.
         gradient_norm: before clipping.
         weight_sum: of the absolute weights after the update: not finite where one of them is not.
+        stopping: processes that were asked to stop after this update.
     """
 
     loss: float
@@ -43,6 +44,7 @@ class StepResult:
     extras: dict[str, float]
     gradient_norm: float
     weight_sum: float
+    stopping: float
 
 
 def losses(recipe: Recipe) -> tuple[Loss, ...]:

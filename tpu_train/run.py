@@ -16,11 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tpu_train import atomic
+from tpu_train import atomic, places
 from tpu_train import recipe as recipes
 from tpu_train.errors import CouldNotFinishError, InputError
 from tpu_train.families.network import Network
 from tpu_train.names import parameters
+from tpu_train.places import Bucket, Place
 from tpu_train.recipe import Recipe
 from tpu_train.store import SCHEMA_VERSION
 from tpu_train.text.corpus import Manifest
@@ -33,19 +34,21 @@ STATE = "state"
 
 @dataclass(frozen=True)
 class Split:
-    """What shares a batch: a kind of device, how many of them (0: all there are), threads of the CPU."""
+    """What shares a batch: a kind of device, how many (0: all there are), threads of a CPU, processes."""
 
     device: str
     replicas: int
     threads: int
+    workers: int = 1
 
     @property
     def told(self) -> str:
         """In words."""
-        return f"{self.replicas or 'all'} × {self.device}, {self.threads} threads"
+        workers = f" in {self.workers} workers" if self.workers > 1 else ""
+        return f"{self.replicas or 'all'} × {self.device}{workers}, {self.threads} threads"
 
 
-def read(run: Path) -> dict[str, Any] | None:
+def read(run: Place) -> dict[str, Any] | None:
     """``run.json``, or None where there is none.
 
     Raises:
@@ -70,7 +73,7 @@ def read(run: Path) -> dict[str, Any] | None:
 
 
 def refuse_changes(
-    run: Path, about: dict[str, Any], recipe: Recipe | None, corpus: str | None, vocabulary: str | None
+    run: Place, about: dict[str, Any], recipe: Recipe | None, corpus: str | None, vocabulary: str | None
 ) -> None:
     """Holds what a command asks for against what the run was begun with; None asks for nothing.
 
@@ -123,6 +126,7 @@ def describe(
         "threads": split.threads,
         "device": split.device,
         "replicas": split.replicas,
+        "workers": split.workers,
         "recipe": recipes.to_json(recipe),
         "corpus": {
             "digest": manifest.digest,
@@ -164,18 +168,33 @@ def git_commit() -> str | None:
     return shown.stdout.strip() if shown.returncode == 0 else None
 
 
+def work_folder(run: Place, worker: int = 0) -> Path:
+    """Where the text's tokens and the lock of a run lie: tokens are mapped into memory, so on a disk.
+
+    For a run in a bucket that is a folder of this machine's cache; what the run needs to go on elsewhere is
+    copied to the bucket's ``state/``, too (``prepare.publish``). So it is for a worker that is not the chief.
+    """
+    if worker:
+        return places.cache(run, f"-worker-{worker}")
+    return places.cache(run) if isinstance(run, Bucket) else run / STATE
+
+
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Holds the run, so that two trainers never write one.
+def locked(run: Place, worker: int = 0) -> Iterator[None]:
+    """Holds the run, so that two trainers never write one; a worker that is not the chief, its own folder.
+
+    A bucket knows no locks: there, those of this machine alone keep out of one another's way.
 
     Raises:
         CouldNotFinishError: another process holds it.
         InputError: the folder cannot be made or written.
     """
-    folder = run / STATE
+    folder = work_folder(run, worker)
+    written = {folder} if worker else {run, run / STATE, folder}
     try:
         with atomic.explained_when_full(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            for place in written:
+                place.mkdir(parents=True, exist_ok=True)
         file = (folder / "lock").open("w")
     except OSError as error:
         raise InputError(f"Cannot write to {run} ({error.strerror}). Choose another --out.") from None
@@ -186,6 +205,6 @@ def locked(run: Path) -> Iterator[None]:
             raise CouldNotFinishError(
                 f"Another embryo-train is training {run}. Wait for it, or choose another --out."
             ) from None
-        atomic.remove_partial(run)
-        atomic.remove_partial(folder)
+        for place in written:
+            atomic.remove_partial(place)
         yield

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tpu_train import atomic
 from tpu_train.names import Floats
+from tpu_train.places import Place
 
 #: So many states are kept: the newest, and one before it.
 _KEPT = 2
@@ -36,7 +36,7 @@ class Progress:
     interval: Mapping[str, float] = field(default_factory=dict)
 
 
-def save(folder: Path, progress: Progress, arrays: Mapping[str, Floats]) -> None:
+def save(folder: Place, progress: Progress, arrays: Mapping[str, Floats]) -> None:
     """Writes a state and removes all but the newest two.
 
     Raises:
@@ -57,7 +57,7 @@ def save(folder: Path, progress: Progress, arrays: Mapping[str, Floats]) -> None
             data.unlink()
 
 
-def load(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
+def load(folder: Place) -> tuple[Progress, dict[str, Any]] | None:
     """The newest state whose file has the digest that was noted; None if there is none."""
     from safetensors.numpy import load as deserialise
 
@@ -72,5 +72,5 @@ def load(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     return None
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def _newest_first(folder: Place) -> list[Place]:
     return sorted(folder.glob("state-*.json"), reverse=True)

@@ -31,8 +31,8 @@ from tpu_train.schedule import learning_rate
 
 #: The three vectors of a training state.
 VECTORS = ("weights", "first_moments", "second_moments")
-#: Numbers that the compiled step gives beside those of the losses: gradient norm, sum of the weights.
-_OWN = 2
+#: Numbers of the compiled step beside those of the losses: gradient norm, sum of the weights, stopping.
+_OWN = 3
 
 
 class Trainer:
@@ -73,15 +73,20 @@ class Trainer:
                 name: tf.Variable(
                     tf.zeros(sum(sizes)),
                     name=name,
-                    # Every replica computes the same update from the summed gradient.
+                    # Every replica has its own, and computes the same update from the summed gradient.
+                    synchronization=tf.VariableSynchronization.ON_READ,
                     aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
                 )
                 for name in VECTORS
             }
         self._compiled = tf.function(self._distributed, autograph=False)
 
-    def run(self, step: int, batch: Batch) -> StepResult:
-        """Advances weights and moments from ``step`` to ``step + 1``."""
+    def run(self, step: int, batch: Batch, stopping: bool = False) -> StepResult:
+        """Advances weights and moments from ``step`` to ``step + 1``.
+
+        ``stopping``: this process wants to stop. All that share the step learn it from the result, and stop
+        after the same one.
+        """
         rate = learning_rate(step, self._recipe.training.steps, self._recipe.optimizer)
         share = len(batch.ids) // self._replicas
         columns = [getattr(batch, name) for name in Batch.__dataclass_fields__]
@@ -98,6 +103,7 @@ class Trainer:
             tf.constant(step, tf.int64),
             tf.constant(rate, tf.float32),
             tf.constant(divisors(self._recipe, batch)),
+            tf.constant(float(stopping)),
             inputs,
         )
         return self._result(numbers.numpy())
@@ -132,23 +138,29 @@ class Trainer:
         further = dict(zip(self._extras, map(float, rest), strict=True))
         return StepResult(loss, parts, further, *(float(number) for number in numbers[-_OWN:]))
 
-    def _distributed(self, step: Tensor, rate: Tensor, divided: Tensor, inputs: Any) -> Tensor:
-        numbers = self._strategy.run(self._step, args=(step, rate, divided, *inputs))
+    def _distributed(
+        self, step: Tensor, rate: Tensor, divided: Tensor, stopping: Tensor, inputs: Any
+    ) -> Tensor:
+        numbers = self._strategy.run(self._step, args=(step, rate, divided, stopping, *inputs))
         return self._strategy.experimental_local_results(numbers)[0]
 
-    def _step(self, step: Tensor, rate: Tensor, divided: Tensor, start: Tensor, *columns: Tensor) -> Tensor:
+    def _step(
+        self, step: Tensor, rate: Tensor, divided: Tensor, stopping: Tensor, start: Tensor, *columns: Tensor
+    ) -> Tensor:
         """One replica's part of a step; gradients and numbers are summed over the replicas."""
         flat, first, second = (self._vectors[name].read_value() for name in VECTORS)
         gradient, numbers = self._accumulated(flat, step, divided, start, Batch(*columns))
         if self._replicas > 1:
             context = tf.distribute.get_replica_context()
-            gradient, numbers = context.all_reduce(tf.distribute.ReduceOp.SUM, [gradient, numbers])
+            # An input lies on no device; what is summed has to lie on the replica's.
+            told = [gradient, numbers, tf.identity(stopping)]
+            gradient, numbers, stopping = context.all_reduce(tf.distribute.ReduceOp.SUM, told)
         settings = self._recipe.optimizer
         gradient, norm = optimizers.clipped(gradient, settings.clip_norm)
         new = optimizers.update(settings, self._layout, flat, gradient, first, second, rate)
         for name, vector in zip(VECTORS, new, strict=True):
             self._vectors[name].assign(vector)
-        return tf.concat([numbers, [norm, tf.reduce_sum(tf.abs(new[0]))]], axis=0)
+        return tf.concat([numbers, [norm, tf.reduce_sum(tf.abs(new[0])), stopping]], axis=0)
 
     def _accumulated(
         self, flat: Tensor, step: Tensor, divided: Tensor, start: Tensor, batch: Batch

@@ -1,6 +1,6 @@
 """The write side of contract 1: saved steps as Hugging Face model folders (``docs/checkpoint-store.md``).
 
-A step is written under another name, ``COMPLETE.json`` last, and renamed: it is there whole or not at all.
+A step is there whole or not at all: with its ``COMPLETE.json``, which is written last.
 Knows weights by Hugging Face's names, not how they were made.
 """
 
@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tpu_train import atomic
+from tpu_train import atomic, places
 from tpu_train.names import Floats
+from tpu_train.places import Place
 
 SCHEMA_VERSION = 1
 COMPLETE = "COMPLETE.json"
@@ -22,7 +22,7 @@ WEIGHTS = "model.safetensors"
 _STEP = re.compile(r"step-(\d{8,})")
 
 
-def step_folder(run: Path, step: int) -> Path:
+def step_folder(run: Place, step: int) -> Place:
     """``run/step-00000250``."""
     return run / f"step-{step:08d}"
 
@@ -52,12 +52,12 @@ class ModelFolder:
 
 
 def save_step(
-    run: Path,
+    run: Place,
     step: int,
     models: Sequence[ModelFolder],
     tokenizer: Mapping[str, bytes],
     dtype: str = "fp32",
-) -> Path:
+) -> Place:
     """Writes a step, unless the same step with the same files is there already.
 
     Args:
@@ -94,19 +94,19 @@ def save_step(
     return folder
 
 
-def is_complete(folder: Path, expected: Mapping[str, Any]) -> bool:
+def is_complete(folder: Place, expected: Mapping[str, Any]) -> bool:
     """Whether ``folder`` holds exactly the step that ``expected`` describes."""
     try:
         found = json.loads((folder / COMPLETE).read_text("utf-8"))
     except (OSError, ValueError):
         return False
     return bool(found == expected) and all(
-        (folder / name).is_file() and (folder / name).stat().st_size == mark["bytes"]
+        (folder / name).is_file() and places.size(folder / name) == mark["bytes"]
         for name, mark in expected["files"].items()
     )
 
 
-def saved(run: Path) -> list[int]:
+def saved(run: Place) -> list[int]:
     """The steps of ``run`` that are there, in order."""
     steps = []
     for folder in run.glob("step-*"):

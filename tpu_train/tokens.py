@@ -10,17 +10,19 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from tpu_train import atomic
 from tpu_train.errors import InputError
+from tpu_train.places import Place
 from tpu_train.vocabulary import Encoder
 
+#: Of a tokenised corpus, in the order in which they are written.
+FILES = ("tokens.bin", "sentences.npy", "documents.npy", "tokens.json")
 #: Documents that are encoded in one call: bounds memory, keeps all cores busy.
 _DOCUMENTS_A_CALL = 256
 
@@ -71,50 +73,83 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     kind = np.dtype("<u2") if vocabulary_size <= 1 << 16 else np.dtype("<u4")
-    sentence_ends: list[npt.NDArray[np.int64]] = []
-    document_ends: list[int] = []
     frequencies = np.zeros(vocabulary_size, dtype=np.int64)
-    total = sentence_count = 0
 
-    def pour(file: Any) -> None:
-        nonlocal total, sentence_count, frequencies
+    def pour(file: BinaryIO, sentences: Ends, ended: Ends) -> None:
+        nonlocal frequencies
         for batch in _batches(documents):
             encoded = encode([sentence for document in batch for sentence in document])
             rest = iter(encoded)
-            lengths = []
+            lengths, counts = list[int](), list[int]()
             for document in batch:
                 kept = [len(ids) for ids in itertools.islice(rest, len(document)) if ids]
-                if kept:
-                    lengths += kept
-                    sentence_count += len(kept)
-                    document_ends.append(sentence_count)
+                lengths += kept
+                counts += [len(kept)] if kept else []
             flat = np.fromiter(itertools.chain.from_iterable(encoded), dtype=kind, count=sum(lengths))
             file.write(flat.tobytes())
             frequencies += np.bincount(flat, minlength=vocabulary_size)
-            sentence_ends.append(total + np.cumsum(np.array(lengths, dtype=np.int64)))
-            total += len(flat)
-            progress(len(document_ends))
+            sentences.add(lengths)
+            ended.add(counts)
+            progress(ended.count)
 
-    atomic.write_with(folder / "tokens.bin", pour)
+    # Nothing is kept but a batch of documents: a corpus may have more sentences than fit in memory.
+    tokens_name, sentences_name, documents_name, about_name = FILES
+    atomic.write_with(
+        folder / documents_name,
+        lambda third: atomic.write_with(
+            folder / sentences_name,
+            lambda second: atomic.write_with(
+                folder / tokens_name, lambda first: _with_ends(pour, first, second, third)
+            ),
+        ),
+    )
+    total = int(frequencies.sum())
     if total < 2:
         raise InputError(
             "The corpus is empty: no text was found in its files (blank lines and page titles apart)."
         )
-    for name, array in (
-        ("sentences.npy", np.concatenate(sentence_ends)),
-        ("documents.npy", np.array(document_ends, dtype=np.int64)),
-    ):
-        atomic.write_with(folder / name, partial(np.save, arr=array))
     shares = frequencies[frequencies > 0] / total
     entropy = float(-(shares * np.log(shares)).sum())
-    atomic.write_json(
-        folder / "tokens.json", {"dtype": kind.str, "tokens": total, "unigram_entropy": entropy}
-    )
+    atomic.write_json(folder / about_name, {"dtype": kind.str, "tokens": total, "unigram_entropy": entropy})
 
 
-def is_written(folder: Path) -> bool:
+class Ends:
+    """An ``.npy`` file of int64 that grows: where each of many stretches ends, given their lengths."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Begins the file. Its header has room for any count."""
+        self._file, self._last, self.count = file, 0, 0
+        self._header()
+
+    def add(self, lengths: Sequence[int]) -> None:
+        """More stretches, after those before."""
+        ends = self._last + np.cumsum(np.array(lengths, dtype="<i8"))
+        self._file.write(ends.tobytes())
+        self.count += len(ends)
+        self._last = int(ends[-1]) if len(ends) else self._last
+
+    def close(self) -> None:
+        """Writes how many there are."""
+        self._file.seek(0)
+        self._header()
+
+    def _header(self) -> None:
+        described = {"descr": "<i8", "fortran_order": False, "shape": (self.count,)}
+        np.lib.format.write_array_header_1_0(self._file, described)
+
+
+def _with_ends(
+    pour: Callable[[BinaryIO, Ends, Ends], None], first: BinaryIO, second: BinaryIO, third: BinaryIO
+) -> None:
+    sentences, documents = Ends(second), Ends(third)
+    pour(first, sentences, documents)
+    for ends in (sentences, documents):
+        ends.close()
+
+
+def is_written(folder: Place) -> bool:
     """Whether ``folder`` holds a whole tokenised corpus."""
-    return (folder / "tokens.json").is_file()
+    return (folder / FILES[-1]).is_file()
 
 
 def read(folder: Path) -> Tokens:

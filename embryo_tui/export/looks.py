@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,9 @@ def settings(look: Look) -> dict[str, Any]:
     return found
 
 
-def command(look: Look, store: Path, *, low_bandwidth: bool = False) -> str:
+def command(look: Look, stores: Sequence[Path], *, low_bandwidth: bool = False) -> str:
     """The command line that shows the look again."""
-    parts = ["embryo-tui", str(store)]
+    parts = ["embryo-tui", *map(str, stores)]
     for name, value in settings(look).items():
         if name in OPTIONS:
             # A value that begins with a dash would be taken for an option of its own.

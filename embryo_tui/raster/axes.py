@@ -18,6 +18,8 @@ RISES: tuple[Rise, ...] = ("natural", "fitted", "log", "symlog")
 #: What is drawn over the raw line: nothing, the paper's mean of 3 points, a debiased moving average.
 Smoothing = Literal["off", "mean", "ema"]
 SMOOTHINGS: tuple[Smoothing, ...] = ("off", "mean", "ema")
+#: Values closer together are one: numbers have no room for ticks between them.
+TINY = 1e-12
 #: How much of the moving average one point keeps.
 EMA_WEIGHT = 0.8
 
@@ -96,10 +98,12 @@ class Axis:
 
 def step_axis(steps: npt.ArrayLike, scale: Scale, window: tuple[float, float] | None = None) -> Axis:
     """The axis that holds all ``steps``, or those within ``window``; log leaves step 0 out."""
-    numbers = np.unique(np.asarray(steps, dtype=np.float64))
-    positive = numbers[numbers > 0]
+    numbers = np.asarray(steps, dtype=np.float64)
     if not len(numbers):
+        # NumPy's unique loads its masked arrays: a tenth of the time to the first frame, for no steps at all.
         return Axis("linear", 0.0, 1.0)
+    numbers = np.unique(numbers)
+    positive = numbers[numbers > 0]
     first = float(positive[0]) if len(positive) else 1.0
     low = first if scale == "log" else float(numbers[0])
     high = max(float(numbers[-1]), low)
@@ -110,7 +114,7 @@ def step_axis(steps: npt.ArrayLike, scale: Scale, window: tuple[float, float] | 
 
 def natural_scale(steps: npt.ArrayLike) -> Scale:
     """Symlog where most saved steps are early ones (a log-spaced schedule), else linear."""
-    numbers = np.unique(np.asarray(steps, dtype=np.float64))
+    numbers = np.sort(np.asarray(steps, dtype=np.float64))
     if len(numbers) > 4 and np.median(numbers) < 0.3 * numbers[-1]:
         return "symlog"
     return "linear"
@@ -125,15 +129,16 @@ def value_axis(values: npt.ArrayLike, *, unit_interval: bool = False, rise: Rise
     if not len(numbers):
         return Axis("linear", 0.0, 1.0)
     low, high = float(numbers.min()), float(numbers.max())
+    flat = high - low < TINY * max(1.0, abs(low), abs(high))
     positive = numbers[numbers > 0]
     if rise == "log" and len(positive) and positive.min() < positive.max():
         return Axis("log", float(positive.min()), high)
-    if rise == "symlog" and low < high:
+    if rise == "symlog" and not flat:
         return Axis("symlog", min(low, 0.0), max(high, 0.0), unit=max(abs(low), abs(high)) / 1000)
     if rise != "fitted" and unit_interval and low >= 0:
         ceilings = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0)
         return Axis("linear", 0.0, next((top for top in ceilings if high <= top * 1.001), high))
-    if high == low:
+    if flat:
         return Axis("linear", low - 0.5, high + 0.5)
     margin = 0.04 * (high - low)
     return Axis("linear", low - margin if low != 0 else 0.0, high + margin)

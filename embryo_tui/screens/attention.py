@@ -16,7 +16,7 @@ from textual.timer import Timer
 from embryo_tui import questions as q
 from embryo_tui.look import Look, World
 from embryo_tui.questions import Question
-from embryo_tui.raster.axes import value_axis
+from embryo_tui.raster.axes import Floats, value_axis
 from embryo_tui.screens import drawing, names
 from embryo_tui.screens.view import Find, Turned, View, Wishes, value_of
 from embryo_tui.steps import around, position
@@ -39,7 +39,7 @@ NO_MAPS = np.zeros((0, 0, 0), dtype=np.float32)
 class Attention(View):
     """Heads at the left, by number and by map; the chosen one large at the right."""
 
-    key, title = "attention", "Attention"
+    key = "attention"
     _at: AttentionBytes | None = None
     _statistic: HeadStatistic | None = None
     _resting: Timer | None = None
@@ -119,20 +119,20 @@ class Attention(View):
             self._high = value_axis(statistic.value, unit_interval=True).high
         high = self._high
         shown = None if index is None else int(statistic.step[index])
-        grid.entitle(
-            f"{statistic.metric} of every head",
-            names.stands_in(shown, look.step) or f"coloured 0 to {high:.3g}",
-        )
         values = np.full(statistic.value.shape[1:], np.nan) if index is None else statistic.value[index]
         start = None if look.mark is None else position(statistic.step, look.mark)
+        chosen = (look.layer, look.head)
         if look.difference and start is not None:
             if self.changed("span", (statistic,), start):
                 changes = np.abs(statistic.value - statistic.value[start])
                 self._span = max(0.2, float(changes[np.isfinite(changes)].max(initial=0.0)))
-            span = self._span
-            grid.fill(values - statistic.value[start], (look.layer, look.head), (-span, span), signed=True)
+            values, said = values - statistic.value[start], "grew most"
+            grid.fill(values, chosen, (-self._span, self._span), signed=True)
         else:
-            grid.fill(values, (look.layer, look.head), (0.0, high))
+            said = "highest"
+            grid.fill(values, chosen, (0.0, high))
+        notes = (names.stands_in(shown, look.step), _highest(values, said))
+        grid.entitle(f"{statistic.metric} of every head", " · ".join(note for note in notes if note))
         settings = (look.layer, look.head, look.run, drawing.style(look, world))
         if self.changed("curves", (statistic,), settings):
             layer = min(look.layer, statistic.value.shape[1]) - 1
@@ -186,6 +186,14 @@ class Attention(View):
     @on(Thumbnails.Picked)
     def _take_map(self, message: Thumbnails.Picked) -> None:
         self.post_message(Turned(lambda look: replace(look, head=message.head)))
+
+
+def _highest(values: Floats, said: str) -> str:
+    """Names the head with the highest value."""
+    if not np.isfinite(values).any():
+        return ""
+    layer, head = np.unravel_index(int(np.nanargmax(values)), values.shape)
+    return f"{said}: layer {layer + 1}, head {head + 1}"
 
 
 def _title(look: Look) -> str:

@@ -29,7 +29,7 @@ MISSING = (
 class Downstream(View):
     """The GLUE score and single tasks, with the best step of each marked × and published numbers as lines."""
 
-    key, title = "downstream", "Downstream"
+    key = "downstream"
     _all: tuple[Series, ...] = ()
 
     def compose(self) -> ComposeResult:

@@ -42,6 +42,14 @@ FATE_COLUMNS = (
     Column("first right", 11, right=True, keep=1),
     Column("right at", 9, right=True, keep=2),
 )
+FORGOTTEN_COLUMNS = (
+    Column("", 1),
+    Column("subject", 9, flex=2),
+    Column("object", 9, flex=2),
+    Column("relation", 9, flex=1, keep=1),
+    Column("first right", 11, right=True, keep=2),
+    Column("right at", 9, right=True, keep=1),
+)
 #: What becomes of facts (docs/sql.md), the forgotten ones first: their mark and its colour.
 FATES: Mapping[str, tuple[str, Role]] = {
     "forgotten": ("−", "bad"),
@@ -123,7 +131,7 @@ def fact_rows(facts: FactsAtStep, shown: Sequence[int] | None = None) -> Rows:
             Cell(facts.subject[index], "text"),
             Cell(facts.object[index], "good" if right else "text"),
             Cell(names.count(int(facts.gold_rank[index])), "dim"),
-            Cell(names.share(float(np.exp(facts.gold_logp[index]))), "dim"),
+            Cell(names.chance(float(np.exp(facts.gold_logp[index]))), "dim"),
             Cell(predictions(facts.tokens[index], np.exp(facts.logps[index])), "dim"),
         )
 
@@ -152,7 +160,7 @@ def life_rows(life: Biography) -> Rows:
             Cell("✓" if right else "·", "good" if right else "faint"),
             Cell(short(float(life.step[index])), "text"),
             Cell(names.count(int(life.gold_rank[index])), "dim"),
-            Cell(names.share(float(np.exp(life.gold_logp[index]))), "good" if right else "dim"),
+            Cell(names.chance(float(np.exp(life.gold_logp[index]))), "good" if right else "dim"),
             Cell(predictions(life.tokens[index], np.exp(life.logps[index])), "dim"),
             Cell(names.spoken(life.echo[index] or ""), "dim"),
         )
@@ -184,6 +192,24 @@ def fate_rows(fates: Sequence[FactDynamics]) -> list[Row]:
     return rows
 
 
+def forgotten_rows(fates: Sequence[tuple[FactDynamics, RelationCard]]) -> list[Row]:
+    """Forgotten facts of all relations, those that were known at most steps first."""
+    return [
+        Row(
+            fate.fact_id,
+            (
+                Cell(FATES["forgotten"][0], "bad"),
+                Cell(fate.subject, "text"),
+                Cell(fate.object, "bad"),
+                Cell(card.name or card.relation, "dim"),
+                Cell("" if fate.first_right is None else short(float(fate.first_right)), "dim"),
+                Cell(f"{fate.right}/{fate.steps}", "faint"),
+            ),
+        )
+        for fate, card in sorted(fates, key=lambda entry: (-entry[0].right, entry[0].subject))
+    ]
+
+
 def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
     """Facts whose answer turned, the forgotten ones first."""
     rows = []
@@ -204,6 +230,6 @@ def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
 def predictions(tokens: Sequence[str], shares: Floats) -> str:
     """Words with their probabilities, best first."""
     return "  ".join(
-        f"{names.spoken(token)} {names.share(float(part), 2)}"
+        f"{names.spoken(token)} {names.chance(float(part), 2)}"
         for token, part in zip(tokens, shares, strict=False)
     )

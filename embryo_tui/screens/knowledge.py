@@ -33,7 +33,7 @@ BEHIND, AHEAD = 24, 24
 class Knowledge(View):
     """Relations and their curves above, facts and one fact's life (or the ledger) below."""
 
-    key, title = "knowledge", "Knowledge"
+    key = "knowledge"
     _facts: FactsAtStep | None = None
     _own: dict[str, Series]
 
@@ -62,7 +62,8 @@ class Knowledge(View):
             "relations": (q.relations(),),
             "p1": (q.curves("lama", METRIC),),
         }
-        relation = relation_of(look, known_relations(value_of(find(q.relations()), ())))
+        cards = known_relations(value_of(find(q.relations()), ()))
+        relation = relation_of(look, cards)
         if relation is None or not look.run:
             return found
         found["facts"] = (q.facts_at(look.run, look.step, relation),)
@@ -70,6 +71,8 @@ class Knowledge(View):
             found["life"] = (_turned(look, world),)
         elif look.below == "dynamics":
             found["life"] = (q.fact_dynamics(look.run, relation),)
+        elif look.below == "forgotten":
+            found["life"] = tuple(q.fact_dynamics(look.run, card.relation) for card in cards)
         elif (fact := self._fact(look)) is not None:
             found["life"] = found["life-curve"] = (q.biography(look.run, fact),)
         return found
@@ -99,6 +102,8 @@ class Knowledge(View):
             self._show_ledger(value_of(find(_turned(look, world)), None), look, world)
         elif look.below == "dynamics":
             self._show_dynamics(value_of(find(q.fact_dynamics(look.run, relation)), None), look)
+        elif look.below == "forgotten":
+            self._show_forgotten(cards, look, find)
         else:
             fact = self._fact(look)
             life = None if fact is None else value_of(find(q.biography(look.run, fact)), None)
@@ -207,6 +212,31 @@ class Knowledge(View):
         table.fill(
             rows, look.fact, columns=fact_rows.FATE_COLUMNS, empty="no fact of this relation has answers"
         )
+
+    def _show_forgotten(self, cards: tuple[RelationCard, ...], look: Look, find: Find) -> None:
+        table = self.query_one("#life", Table)
+        answers = tuple(value_of(find(q.fact_dynamics(look.run, card.relation)), None) for card in cards)
+        if not self.changed("life", answers, ("forgotten", look.run, look.filter)):
+            return
+        wanted = lenient(look.filter)
+        shown = [
+            (fate, card)
+            for card, fates in zip(cards, answers, strict=True)
+            for fate in fates or ()
+            if fate.kind == "forgotten" and wanted(f"{fate.subject} {fate.object} {card.name}")
+        ]
+        read = sum(fates is not None for fates in answers)
+        note = (
+            f"all relations of {look.run}" if read == len(cards) else f"{read} of {len(cards)} relations read"
+        )
+        table.entitle(f"{len(shown)} facts forgotten, those known longest first", note)
+        empty = (
+            "no fact was right once and wrong throughout the last tenth of the steps"
+            if read == len(cards)
+            else names.READING
+        )
+        rows = fact_rows.forgotten_rows(shown)
+        table.fill(rows, look.fact, columns=fact_rows.FORGOTTEN_COLUMNS, empty=empty)
 
     @on(Table.Chosen)
     def _take_row(self, message: Table.Chosen) -> None:

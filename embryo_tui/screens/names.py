@@ -12,6 +12,8 @@ TASKS = {
     "lama": "knowledge",
     "attention": "attention",
 }
+#: The families of models that are trained here; a recipe has a table for each that needs settings of its own.
+FAMILIES = ("albert", "bert", "electra")
 #: The paper's probing tasks (section 4), and others that are known by name.
 PROBES = {
     "probe-pos": "part of speech",
@@ -70,6 +72,12 @@ def share(value: float | None, decimals: int = 3) -> str:
         return "–"
     text = f"{value:.{decimals}f}"
     return text[1:] if text.startswith("0.") else text
+
+
+def chance(value: float, decimals: int = 3) -> str:
+    """A probability; a small one is told from none."""
+    least = 10.0**-decimals
+    return f"<{share(least, decimals)}" if 0 < value < least / 2 else share(value, decimals)
 
 
 def change(value: float | None) -> str:

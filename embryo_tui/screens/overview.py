@@ -35,7 +35,7 @@ LOSS = "loss"
 class Overview(View):
     """Card and coverage at the left, curves at the right."""
 
-    key, title = "overview", "Overview"
+    key = "overview"
 
     def compose(self) -> ComposeResult:
         """Four panels."""
@@ -124,7 +124,8 @@ class Overview(View):
             ("corpus", told(_parsed(card.corpus)) or "unknown"),
             ("from", card.source),
         ]
-        known = {"name", "family", "objective"}
+        # A recipe has room for what only the other families use.
+        known = {"name", "family", "objective", *names.FAMILIES} - {card.family}
         lines += [(name, told(value)) for name, value in card.recipe.items() if name not in known]
         panel.write(tuple(lines))
 

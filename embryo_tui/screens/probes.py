@@ -38,7 +38,7 @@ MLM = "held-out MLM"
 class Probes(View):
     """Tasks at one layer and layers of one task at the left; the same as a map, and labels, at the right."""
 
-    key, title = "probes", "Probes"
+    key = "probes"
     _at: ProbeAt | None = None
     _metrics: tuple[str, ...] = ()
     _tasks: tuple[Series, ...] = ()

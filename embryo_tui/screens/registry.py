@@ -1,22 +1,38 @@
-"""Which screens there are: their order gives their number keys."""
+"""Which screens there are: their order gives their number keys. Each is loaded when it is first shown."""
 
 from __future__ import annotations
 
-from embryo_tui.screens.attention import Attention
-from embryo_tui.screens.downstream import Downstream
-from embryo_tui.screens.knowledge import Knowledge
-from embryo_tui.screens.overview import Overview
-from embryo_tui.screens.probes import Probes
-from embryo_tui.screens.view import View
-from embryo_tui.screens.words import Words
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-SCREENS: tuple[type[View], ...] = (Overview, Words, Probes, Downstream, Knowledge, Attention)
+if TYPE_CHECKING:
+    from embryo_tui.screens.view import View
 
 
-def screen(key: str) -> type[View]:
+@dataclass(frozen=True)
+class Entry:
+    """A screen by name: its class bears the title, and lies in the module of the key."""
+
+    key: str
+    title: str
+
+    def view(self) -> type[View]:
+        """The screen itself."""
+        found: type[View] = getattr(import_module(f"embryo_tui.screens.{self.key}"), self.title)
+        return found
+
+
+SCREENS: tuple[Entry, ...] = tuple(
+    Entry(title.lower(), title)
+    for title in ("Overview", "Words", "Probes", "Downstream", "Knowledge", "Attention")
+)
+
+
+def view_of(key: str) -> type[View]:
     """The screen of that name.
 
     Raises:
         KeyError: no such screen.
     """
-    return {view.key: view for view in SCREENS}[key]
+    return {entry.key: entry for entry in SCREENS}[key].view()

@@ -47,7 +47,6 @@ class View(Container):
     """One screen: panels that are drawn from a look and from what the store answered."""
 
     key: ClassVar[str]
-    title: ClassVar[str]
 
     def __init__(self) -> None:
         """The screen's key becomes its id."""

@@ -25,7 +25,7 @@ Key = tuple[str, str]
 class Words(View):
     """Curves at the left; beside them the same words in the order in which they were learned."""
 
-    key, title = "words", "Words"
+    key = "words"
 
     def compose(self) -> ComposeResult:
         """A plot and its table."""

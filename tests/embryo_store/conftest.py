@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,6 +49,37 @@ def worker() -> Callable[..., subprocess.Popen[str]]:
         return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(HERE)}, text=True, **pipes)
 
     return start
+
+
+@pytest.fixture
+def killed_inside(worker: Callable[..., subprocess.Popen[str]]) -> Callable[..., Iterator[None]]:
+    """Kills a worker again and again between its "in" and its "out", until that was `wanted` times so.
+
+    The block of the loop is run after every kill, those that came too late included.
+    """
+
+    def kill(code: str, *args: object, wanted: int) -> Iterator[None]:
+        chance = random.Random(wanted)
+        span, hits = 0.5, 0
+        for _ in range(10 * wanted):
+            process = worker(code, *args)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "in\n"
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=chance.uniform(0, span))
+            process.send_signal(signal.SIGKILL)
+            told, trouble = process.communicate()
+            assert not trouble
+            hit = told == ""
+            hits += hit
+            # So that the kills spread over as long as the work takes, on whatever machine.
+            span *= 1.2 if hit else 0.7
+            yield
+            if hits == wanted:
+                return
+        pytest.fail(f"{hits} of {wanted} kills fell inside")
+
+    return kill
 
 
 @pytest.fixture(scope="session")

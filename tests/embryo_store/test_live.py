@@ -61,7 +61,12 @@ GROUP BY run, step ORDER BY run, step
 #: A client that knows nothing of Embryo: keeps the file open for as long as its input stays open.
 PLAIN = """
 import duckdb, sys
-connection = duckdb.connect(sys.argv[1], read_only=True)
+while True:
+    try:
+        connection = duckdb.connect(sys.argv[1], read_only=True)
+        break
+    except duckdb.IOException:
+        continue
 print("in", flush=True)
 sys.stdin.read()
 """

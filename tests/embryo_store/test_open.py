@@ -58,6 +58,7 @@ def test_a_file_of_another_kind_is_named_and_left_alone(tmp_path: Path, content:
     for action in (look, embryo_store.done, embryo_store.ensure_writable):
         assert "not a DuckDB file" in refusal(errors.NotAStore, lambda action=action: action(path))
     assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
     assert errors.NotAStore.exit_code == 2
 
 
@@ -69,6 +70,7 @@ def test_a_folder_is_no_store(tmp_path: Path) -> None:
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     path = altered(tmp_path / "other.duckdb", "CREATE TABLE sales (amount INTEGER)")
     assert "no results store" in refusal(errors.NotAStore, lambda: look(path))
+    assert list(tmp_path.iterdir()) == [path]
     meta = altered(tmp_path / "meta.duckdb", "CREATE TABLE meta (key VARCHAR, value VARCHAR)")
     assert "no schema version" in refusal(errors.NotAStore, lambda: look(meta))
     partial = altered(meta, "INSERT INTO meta VALUES ('schema_version', '1')")
@@ -226,6 +228,28 @@ def test_a_full_disk_keeps_what_was_there_and_nothing_of_the_rest(
     output, trouble = worker(FULL, path, resource.RLIM_INFINITY, 300).communicate(timeout=60)
     assert output == "written\n", trouble
     assert len(embryo_store.done(path)) == len(before) + 1
+
+
+FULL_AFTERWARDS = """
+import os, resource, sys, numpy, embryo_store, small_world
+from embryo_store.records import AttentionMaps, Commit, Key
+path = sys.argv[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(path), resource.RLIM_INFINITY))
+maps = AttentionMaps(0, numpy.random.default_rng(0).random((12, 12, 64, 64), dtype=numpy.float32))
+for step in (300, 400):
+    made = small_world.evaluation(Key("small", step, "attention", "d"), payloads=(maps,))
+    embryo_store.commit(path, Commit(small_world.RUN, small_world.checkpoint(step), [made]))
+print(sorted({key.step for key in embryo_store.done(path)}))
+"""
+
+
+def test_what_fits_the_log_is_written_though_the_file_itself_can_t_grow(worker: Worker, store: Path) -> None:
+    assert worker(FULL_AFTERWARDS, store).communicate(timeout=60) == ("[0, 100, 200, 300, 400]\n", "")
+    assert store.with_name(store.name + ".wal").exists()
+    assert {key.step for key in embryo_store.done(store)} == {0, 100, 200, 300, 400}
+    embryo_store.ensure_writable(store)
+    assert not store.with_name(store.name + ".wal").exists()
+    assert embryo_store.check(store).problems == ()
 
 
 def test_a_store_that_is_removed_or_replaced_between_two_readings_is_looked_at_anew(

@@ -1,6 +1,7 @@
 """Answers on the small world, whose numbers are known by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -153,6 +154,36 @@ def test_a_biography_follows_one_fact(whole_world: Path) -> None:
     assert life.gold_rank.tolist() == [5, 1, 1]
     assert life.tokens == (("the",), ("paris",), ("paris",))
     assert life.echo == ("the paris",) * 3
+
+
+def test_a_fact_s_history_and_its_ten_answers_are_text(rows: Rows) -> None:
+    history = (
+        "SELECT step, answer, is_right, gold_rank FROM fact_history WHERE subject = 'France' ORDER BY step"
+    )
+    assert rows(history) == [
+        (0, "the", False, 5), (100, "paris", True, 1), (200, "paris", True, 1),
+    ]  # fmt: skip
+    best = rows(
+        "SELECT place, token, logp FROM lama_top WHERE subject = 'Italy' AND step = 200 ORDER BY place"
+    )
+    assert [place for place, _, _ in best] == list(range(1, 11))
+    assert [token for _, token, _ in best[:3]] == ["the", "[CLS]", "[SEP]"]
+    assert [logp for _, _, logp in best[:2]] == pytest.approx([-0.123, -1.123])
+
+
+def test_coverage_counts_what_is_done_failed_and_missing(world: ModuleType, store: Path) -> None:
+    embryo_store.commit(store, world.words_commit(300, {"DT": 1.0}))
+    (failed,) = world.attention_commit(200).evaluations
+    failed = replace(failed, status="failed", error="no memory", metrics=(), payloads=())
+    embryo_store.commit(store, replace(world.attention_commit(200), evaluations=[failed]))
+    query = (
+        "SELECT * EXCLUDE (run, dataset, protocol, seed) FROM coverage WHERE protocol = 'paper' ORDER BY task"
+    )
+    with embryo_store.read(store) as reader:
+        assert reader.sql(query).rows == (
+            ("attention", 2, 1, 1, 4, 100), ("lama", 3, 0, 1, 4, 200),
+            ("mask-predict", 4, 0, 0, 4, 300), ("train-log", 3, 0, 1, 4, 200),
+        )  # fmt: skip
 
 
 def test_the_ledger_names_what_was_learned_and_forgotten(whole_world: Path) -> None:

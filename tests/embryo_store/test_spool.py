@@ -1,9 +1,7 @@
 """Somebody who keeps the file open costs nobody a result; two stores become one that means the same."""
 
-import signal
 import subprocess
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -90,8 +88,9 @@ def test_a_fold_that_was_cut_off_is_folded_again_without_harm(
 
 FOLD = """
 import sys, embryo_store
-print("ready", flush=True)
+print("in", flush=True)
 embryo_store.fold_in(sys.argv[1])
+print("out", flush=True)
 """
 
 LAY_ASIDE = """
@@ -101,23 +100,17 @@ for step in (300, 400, 500):
 """
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_kill_9_while_waiting_commits_are_taken_in_loses_none_and_doubles_none(
-    store: Path, tmp_path: Path, worker: Worker, kills: int
+    store: Path, tmp_path: Path, worker: Worker, killed_inside: Callable[..., Iterator[None]], kills: int
 ) -> None:
     with duckdb.connect(str(store)):
         assert worker(LAY_ASIDE, store).communicate(timeout=120) == ("", "")
-    kept = {path.name: path.read_bytes() for path in (tmp_path / "results.duckdb.spool").iterdir()}
+    spool = tmp_path / "results.duckdb.spool"
+    kept = {path.name: path.read_bytes() for path in spool.iterdir()}
     assert len(kept) == 3
     original = store.read_bytes()
-    for place in range(kills):
-        process = worker(FOLD, store)
-        assert process.stdout is not None
-        process.stdout.readline()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.02 + 0.6 * place / kills)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    for _ in killed_inside(FOLD, store, wanted=kills):
         with embryo_store.read(store) as reader:
             whole = reader.sql("SELECT count(*) FROM attention WHERE step >= 300 GROUP BY step").rows
         assert all(row == (20 * 144,) for row in whole)
@@ -130,9 +123,9 @@ def test_kill_9_while_waiting_commits_are_taken_in_loses_none_and_doubles_none(
             ).rows == ((3 * 20 * 144, 3),)
         # Once more from the start.
         store.write_bytes(original)
-        (tmp_path / "results.duckdb.spool").mkdir()
+        spool.mkdir()
         for name, content_ in kept.items():
-            (tmp_path / "results.duckdb.spool" / name).write_bytes(content_)
+            (spool / name).write_bytes(content_)
 
 
 def test_a_spool_that_can_t_be_made_leaves_the_lock_s_message(

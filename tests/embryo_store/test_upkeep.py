@@ -1,5 +1,6 @@
 """What is done to a whole store by hand does what it says, whole or not at all, and nothing beside it."""
 
+import gzip
 import resource
 import subprocess
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ import embryo_store
 from embryo_store import errors, schema
 
 Worker = Callable[..., "subprocess.Popen[str]"]
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -196,6 +198,31 @@ def test_a_disk_that_fills_up_leaves_the_store_and_nothing_else(
     assert {path.name for path in tmp_path.iterdir()} == there
     assert content(rich) == before
     assert on_a_full_disk(worker, rich, resource.RLIM_INFINITY, action) == "written\n"
+
+
+def test_a_disk_that_fills_up_while_another_store_is_taken_in_keeps_the_old_one(
+    worker: Worker, rich: Path, world: ModuleType, tmp_path: Path
+) -> None:
+    embryo_store.commit(rich.with_name(rich.name + ".big"), world.attention_heavy(300))
+    before = content(rich)
+    said = on_a_full_disk(worker, rich, rich.stat().st_size + 8192, "merge")
+    assert said.startswith("StoreFull 3"), said
+    assert content(rich) == before
+    assert on_a_full_disk(worker, rich, resource.RLIM_INFINITY, "merge") == "written\n"
+    assert embryo_store.check(rich).rows["attention"] > 2000
+
+
+def test_a_disk_that_fills_up_while_a_store_is_migrated_keeps_the_old_one(
+    worker: Worker, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.duckdb"
+    path.write_bytes(gzip.decompress((HERE / "fixtures" / "schema-1.duckdb.gz").read_bytes()))
+    said = on_a_full_disk(worker, path, 1000, "migrate")
+    assert said.startswith("StoreFull 3"), said
+    with embryo_store.read(path) as reader:
+        assert reader.sql("SELECT value FROM meta WHERE key = 'schema_version'").rows == (("1",),)
+    assert on_a_full_disk(worker, path, resource.RLIM_INFINITY, "migrate") == "written\n"
+    assert embryo_store.check(path).problems == ()
 
 
 def test_a_disk_that_fills_up_while_waiting_commits_are_taken_in_keeps_them_waiting(

@@ -334,7 +334,7 @@ async def opened(
     store: Path, look: Look | None = None, size: tuple[int, int] = (160, 45)
 ) -> AsyncIterator[tuple[EmbryoApp, Pilot[None]]]:
     """The app on a store, with everything that it first asks answered."""
-    app = EmbryoApp(store, look)
+    app = EmbryoApp([store], look)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         yield app, pilot

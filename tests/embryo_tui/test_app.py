@@ -341,7 +341,7 @@ async def test_an_empty_store_says_what_to_run(world: Any, tmp_path: Path) -> No
     for commit in world.commits("albert-demo", [0]):
         embryo_store.commit(path, commit)
         break
-    async with EmbryoApp(path).run_test(size=(100, 30)) as pilot:
+    async with EmbryoApp([path]).run_test(size=(100, 30)) as pilot:
         await world.settle(pilot)
         app = pilot.app
         for key, what in (
@@ -366,7 +366,7 @@ async def test_until_the_store_has_answered_no_screen_claims_that_nothing_is_sto
         return ask(self, reader)
 
     monkeypatch.setattr(Question, "ask", slow)
-    async with EmbryoApp(store).run_test(size=(120, 36)) as pilot:
+    async with EmbryoApp([store]).run_test(size=(120, 36)) as pilot:
         for view in SCREENS:
             await pilot.app.run_action(f"show('{view.key}')")
             await pilot.pause()

@@ -7,6 +7,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -22,6 +23,7 @@ import pytest
 
 import embryo_store
 from embryo_tui.cli import main
+from embryo_tui.curtain import drawn
 from embryo_tui.sample import sample
 
 LOCK = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
@@ -194,6 +196,25 @@ def test_the_app_shows_its_first_frame_in_a_terminal_and_leaves_with_0(store: Pa
     said, code = in_terminal([str(store), "--screen", "words"], "Order of birth")
     assert "Order of birth" in said
     assert code == 0
+
+
+def test_a_picture_comes_first_and_a_bad_look_takes_it_away_again(store: Path, tmp_path: Path) -> None:
+    look = tmp_path / "look.toml"
+    look.write_text("colour = 1")
+    said, code = in_terminal([str(store), "--look", str(look)], "no setting 'colour'")
+    assert code == 2
+    picture, _, message = said.partition("\x1b[?1049l")
+    assert "2 Words" in picture
+    assert "reading results.duckdb" in picture
+    assert "no setting 'colour'" in message
+
+
+@pytest.mark.parametrize("columns", [1, 8, 40, 300])
+def test_the_first_picture_fits_any_terminal(columns: int) -> None:
+    said = drawn("a\x1b[31m.duckdb", ("Overview", "Words"), columns, 24)
+    lines = [re.sub(r"\x1b\[[0-9;]*[mH]", "", line) for line in said.split("\x1b[24;1H")]
+    assert all(len(line) <= columns for line in lines)
+    assert "[31m" not in said.replace("?[31m", "")
 
 
 def test_the_app_leaves_a_file_that_is_no_store_with_one_message(tmp_path: Path) -> None:

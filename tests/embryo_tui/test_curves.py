@@ -321,6 +321,20 @@ async def test_fates_of_facts_are_counted_and_listed(world: Any, store: Path) ->
         assert table.heading.startswith("1 forgotten")
 
 
+async def test_forgotten_facts_of_all_relations_stand_in_one_list(world: Any, store: Path) -> None:
+    async with world.opened(store, Look(screen="knowledge", step=1000, below="dynamics")) as (app, pilot):
+        await pilot.press("b")
+        await world.settle(pilot)
+        table = app.query_one("#life", Table)
+        listed = [tuple(cell.text for cell in row.cells[1:]) for row in table.rows]
+        assert listed == [
+            ("Peru", "spanish", "official language", "10", "4/12"),
+            ("Norway", "oslo", "capital", "100", "3/12"),
+        ]
+        assert "2 facts forgotten" in table.heading
+        assert "all relations" in table.heading
+
+
 async def test_the_strongest_head_is_found_by_one_key(world: Any, store: Path) -> None:
     async with world.opened(store, Look(screen="attention", step=1000)) as (app, pilot):
         await world.settle(pilot)
@@ -332,7 +346,7 @@ async def test_playing_goes_round_where_that_is_wanted(world: Any, store: Path) 
     async with world.opened(store, Look(step=1000)) as (app, pilot):
         await pilot.press("L", "space")
         assert isinstance(app, EmbryoApp)
-        app._tick()
+        app.player.tick()
         app.look = replace(app.look, step=1000)
-        app._tick()
+        app.player.tick()
         assert app.look.step == 0

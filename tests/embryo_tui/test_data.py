@@ -53,7 +53,7 @@ class Heard:
 @contextmanager
 def desk(path: Path, **options: Any) -> Iterator[tuple[Desk, Heard]]:
     heard = Heard()
-    made = Desk(path, heard.arrived, heard.noticed, heard.failed, poll=0.05, **options)
+    made = Desk([path], heard.arrived, heard.noticed, heard.failed, poll=0.05, **options)
     made.start()
     try:
         yield made, heard

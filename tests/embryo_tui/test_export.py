@@ -49,7 +49,7 @@ def test_a_look_survives_its_file_and_its_command(tmp_path_factory: Any, look: L
     path = tmp_path_factory.getbasetemp() / "look.toml"
     path.write_text(looks.to_toml(look), encoding="utf-8")
     assert looks.load(path) == look
-    words = shlex.split(looks.command(look, Path("results.duckdb")))
+    words = shlex.split(looks.command(look, [Path("results.duckdb")]))
     options = parser().parse_args(words[1:])
     from embryo_tui.cli import look_of
 

@@ -43,12 +43,12 @@ SCREENS = {
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_looks(name: str, world: Any, store: Path, snap_compare: Any) -> None:
-    assert snap_compare(EmbryoApp(store, SCREENS[name]), terminal_size=(160, 45), run_before=world.settle)
+    assert snap_compare(EmbryoApp([store], SCREENS[name]), terminal_size=(160, 45), run_before=world.settle)
 
 
 @pytest.mark.parametrize("name", ["overview", "words", "probes", "downstream", "knowledge", "attention"])
 def test_looks_in_a_small_terminal(name: str, world: Any, store: Path, snap_compare: Any) -> None:
-    assert snap_compare(EmbryoApp(store, SCREENS[name]), terminal_size=(80, 24), run_before=world.settle)
+    assert snap_compare(EmbryoApp([store], SCREENS[name]), terminal_size=(80, 24), run_before=world.settle)
 
 
 @pytest.mark.parametrize("name", ["words", "attention-difference"])
@@ -58,7 +58,7 @@ def test_looks_in_light(name: str, world: Any, store: Path, snap_compare: Any) -
         await pilot.press("t")
         await world.settle(pilot)
 
-    assert snap_compare(EmbryoApp(store, SCREENS[name]), terminal_size=(120, 36), run_before=lit)
+    assert snap_compare(EmbryoApp([store], SCREENS[name]), terminal_size=(120, 36), run_before=lit)
 
 
 @pytest.mark.parametrize("name", ["words-tags-two-runs", "attention-difference"])
@@ -66,7 +66,7 @@ def test_looks_without_colour(
     name: str, world: Any, store: Path, snap_compare: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert snap_compare(EmbryoApp(store, SCREENS[name]), terminal_size=(120, 36), run_before=world.settle)
+    assert snap_compare(EmbryoApp([store], SCREENS[name]), terminal_size=(120, 36), run_before=world.settle)
 
 
 def test_the_help_looks(world: Any, store: Path, snap_compare: Any) -> None:
@@ -74,4 +74,4 @@ def test_the_help_looks(world: Any, store: Path, snap_compare: Any) -> None:
         await world.settle(pilot)
         await pilot.press("question_mark")
 
-    assert snap_compare(EmbryoApp(store, WORDS), terminal_size=(100, 40), run_before=asked)
+    assert snap_compare(EmbryoApp([store], WORDS), terminal_size=(100, 40), run_before=asked)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embryo_tui.actions import ACTIONS, EVERYWHERE, after, find, for_screen
-from embryo_tui.app import EmbryoApp
+from embryo_tui.deeds import Deeds
 from embryo_tui.look import Look, World
 from embryo_tui.screens.registry import SCREENS
 from embryo_tui.steps import around, at_or_before, move, settle
@@ -51,7 +51,7 @@ def test_every_action_has_an_id_of_its_own_and_someone_who_carries_it_out() -> N
     for action in ACTIONS:
         assert find(action.id) is action
         if action.change is None and action.where == EVERYWHERE:
-            assert hasattr(EmbryoApp, f"_do_{action.id}")
+            assert hasattr(Deeds, action.id)
 
 
 def test_actions_change_nothing_where_there_is_nothing_to_choose_from() -> None:

@@ -31,7 +31,7 @@ async def test_sixteen_colours_name_curves_and_ink_draws_maps(
 
 
 async def test_a_slow_line_gets_256_colours_and_small_maps_only_at_rest(world: Any, store: Path) -> None:
-    app = EmbryoApp(store, Look(screen="attention", step=1000, layer=2, head=3), low_bandwidth=True)
+    app = EmbryoApp([store], Look(screen="attention", step=1000, layer=2, head=3), low_bandwidth=True)
     async with app.run_test(size=(160, 45)) as pilot:
         await world.settle(pilot)
         assert ink(app.query_one(HeatMap)).depth == "256"

@@ -39,7 +39,9 @@ def test_a_store_is_looked_over(store: Path, capsys: pytest.CaptureFixture[str])
     with duckdb.connect(str(store)) as connection:
         connection.execute("DELETE FROM evaluations WHERE run = 'b'")
     assert main(["db", "check", "--db", str(store)]) == 2
-    assert "2 numbers without an evaluation that made them" in capsys.readouterr().err
+    assert main(["--db", "absent.duckdb", "db", "check", str(store)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("2 numbers without an evaluation that made them") == 2
 
 
 def test_results_are_dropped_renamed_merged_and_compacted(store: Path, tmp_path: Path) -> None:

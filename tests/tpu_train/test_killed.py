@@ -1,4 +1,4 @@
-"""``kill -9`` at any moment, and the same command: the same last weights, nothing half-written."""
+"""``kill -9`` at any moment, and the same command: the same weights and log, nothing half-written."""
 
 import hashlib
 import random
@@ -11,17 +11,23 @@ import pytest
 
 from tpu_train import store
 
+#: How often a process is killed somewhere between its start and its first state: a fifth of the kills.
+_EARLY = 0.2
+
 
 def killed_at_random(command: list[str], run: Path, draw: random.Random) -> bool:
-    """Starts ``command``, and kills it a random while after it has reached a random stage of its work.
+    """Starts ``command`` and kills it: some time while it starts, or some time after it has got further.
 
     Returns whether it was killed (or had ended before).
     """
-    begun = draw.choice(["state/lock", "run.json", "train_log.jsonl", "train_log.jsonl", "train_log.jsonl"])
+    states = {path.name for path in run.glob("state/state-*.json")}
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (run / begun).exists():
-        waited(process, 0.01)
-    waited(process, draw.random() * (3.0 if begun == "state/lock" else 1.0))
+    if draw.random() < _EARLY:
+        waited(process, draw.random() * 6.0)
+    else:
+        while process.poll() is None and {p.name for p in run.glob("state/state-*.json")} <= states:
+            waited(process, 0.01)
+        waited(process, draw.random() * 0.6)
     process.kill()
     return process.wait() != 0
 
@@ -33,30 +39,43 @@ def waited(process: subprocess.Popen[bytes], seconds: float) -> None:
         return
 
 
-def check(world: Any, finished: Path, kills: int, seed: int) -> None:
-    draw = random.Random(seed)
-    run = world.root / "run"
-    command = [sys.executable, "-m", "tpu_train", *world.command("run", "--state-every", "0.1")]
-    killed = sum(killed_at_random(command, run, draw) for _ in range(kills))
-    assert killed
+def check(run: Path, whole: Path, command: list[str], kills: int) -> int:
+    """Kills ``command``, which trains ``run``, so often; then holds the run against ``whole``.
+
+    Returns how often it was killed: less where the run ended before.
+    """
+    draw = random.Random()
+    killed = 0
+    while killed < kills and killed_at_random(command, run, draw):
+        killed += 1
     subprocess.run(command, check=True)
-    for step in (0, 8, 120):
+    assert store.saved(run) == store.saved(whole)
+    for step in store.saved(whole):
         digests = {
             hashlib.sha256((store.step_folder(folder, step) / "model.safetensors").read_bytes()).hexdigest()
-            for folder in (run, finished)
+            for folder in (run, whole)
         }
         assert len(digests) == 1, f"step {step}"
-    assert store.saved(run) == store.saved(finished)
     assert not list(run.rglob("*.partial"))
-    lines = [(folder / "train_log.jsonl").read_text("utf-8").splitlines() for folder in (run, finished)]
+    lines = [(folder / "train_log.jsonl").read_text("utf-8").splitlines() for folder in (run, whole)]
     losses = [[line.partition('"seconds"')[0] for line in part] for part in lines]
     assert losses[0] == losses[1]
+    return killed
 
 
 def test_killed_three_times(world: Any, finished: Path) -> None:
-    check(world, finished, kills=3, seed=random.randrange(10**6))
+    command = [sys.executable, "-m", "tpu_train", *world.command("run", "--state-every", "0.1")]
+    assert check(world.root / "run", finished, command, kills=3)
 
 
 @pytest.mark.slow
-def test_killed_ten_times(world: Any, finished: Path) -> None:
-    check(world, finished, kills=10, seed=random.randrange(10**6))
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("replicas", "steps"), [(1, 3000), (4, 1000)])
+def test_killed_twenty_times(world: Any, replicas: int, steps: int) -> None:
+    more = ("--replicas", str(replicas), "--steps", str(steps))
+    more += ("--save", f"0 1 2 4 8, every {steps // 10} to {steps}", "--state-every", "0.2")
+    command = {
+        out: [sys.executable, "-m", "tpu_train", *world.command(out, *more)] for out in ("whole", "run")
+    }
+    subprocess.run(command["whole"], check=True)
+    assert check(world.root / "run", world.root / "whole", command["run"], kills=20) == 20

@@ -111,7 +111,7 @@ def test_products_are_timed_and_the_number_format_follows_the_cpu(monkeypatch: p
 def test_a_pruned_step_is_gone_before_its_files(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tpu_train import prune
+    from tpu_train import atomic, prune
 
     run = tmp_path / "run"
     shutil.copytree(finished, run)
@@ -119,7 +119,7 @@ def test_a_pruned_step_is_gone_before_its_files(
     def killed(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prune.shutil, "rmtree", killed)
+    monkeypatch.setattr(atomic.shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         prune.prune(run, save_of("0"), dry=False)
     assert store.saved(run) == [0, 2, 4, 8, 40, 80, 120]
