@@ -129,11 +129,14 @@ def append(store: Path, count: int) -> None:
     print(f"\n{count} checkpoints more: a commit took {statistics.median(took):.0f} ms, p95 {p95(took):.0f}")
 
 
-def write_for(store: Path, seconds: float, times: multiprocessing.Queue[list[float]]) -> None:
+def write_for(
+    store: Path, run: str, seconds: float, rest: float, times: multiprocessing.Queue[list[float]]
+) -> None:
     took: list[float] = []
     end = time.monotonic() + seconds
-    for commit in paper_scale.commits(1000, "the-new-run", 99):
+    for commit in paper_scale.commits(1000, run, 99):
         took.append(milliseconds(lambda commit=commit: embryo_store.commit(store, commit)))
+        time.sleep(rest)
         if time.monotonic() > end:
             break
     times.put(took)
@@ -153,12 +156,17 @@ def read_for(store: Path, seconds: float, times: multiprocessing.Queue[list[floa
 
 
 def beside(store: Path, seconds: float) -> None:
-    """A writer that never rests, alone and then with two readers that never rest."""
+    """A writer alone, and with two readers that never rest: one that never rests, and one that computes."""
     context = multiprocessing.get_context("spawn")
     print(f"\n{'beside one another':36} {'median':>7} {'p95':>7} {'max':>7} {'target':>16}   (ms)")
-    for name, readers in (("commit, alone", 0), ("commit, beside 2 readers", 2)):
+    for name, readers, rest in (
+        ("commit, alone", 0, 0.0),
+        ("commit, beside 2 readers", 2, 0.0),
+        ("one a second, beside 2 readers", 2, 1.0),
+    ):
         writer_times, reader_times = context.Queue(), context.Queue()
-        processes = [context.Process(target=write_for, args=(store, seconds, writer_times))]
+        run = f"{name}, {time.time()}"  # a run of its own, so that nothing is replaced
+        processes = [context.Process(target=write_for, args=(store, run, seconds, rest, writer_times))]
         processes += [
             context.Process(target=read_for, args=(store, seconds, reader_times)) for _ in range(readers)
         ]

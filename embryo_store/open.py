@@ -29,6 +29,9 @@ from embryo_store.explain import (
 )
 from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses, sidecars
 
+#: Seconds between two attempts to open a file that a program keeps open which knows no turnstile; at most.
+LONGEST_PAUSE = 0.02
+
 #: Seconds between two attempts to stop a query that is past its time.
 INTERRUPT_EVERY = 0.05
 
@@ -136,7 +139,7 @@ def _connected(
     create: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """One connection, inside the turnstile; tries again while a program that knows no turnstile is inside."""
-    for pause in pauses():
+    for pause in pauses(LONGEST_PAUSE):
         with _pass(store, deadline, purpose) if turnstile else nullcontext(), ExitStack() as held:
             if create and not store.exists():
                 _refuse_orphaned_log(store)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,16 +82,41 @@ def check(commit: Commit) -> None:
             _check_shape(payload)
 
 
-def write_evaluations(connection: duckdb.DuckDBPyConnection, commit: Commit) -> None:
-    """Writes the evaluations of a commit in the place of those under the same keys."""
+@dataclass(frozen=True)
+class Rows:
+    """What is appended to a table: ``columns``, and the same ``constants`` in every row."""
+
+    table: str
+    constants: Mapping[str, Any]
+    columns: Mapping[str, Column]
+
+
+def prepared(commit: Commit) -> tuple[Rows, ...]:
+    """The rows of a commit, as far as they can be made while others still use the store."""
+    return (
+        _made_of(commit.evaluations),
+        _metrics(commit.evaluations),
+        *(
+            _payload(evaluation.key, payload)
+            for evaluation in commit.evaluations
+            for payload in evaluation.payloads
+            # Answers to facts wait for the facts' numbers.
+            if not isinstance(payload, LamaAnswers)
+        ),
+    )
+
+
+def write_evaluations(connection: duckdb.DuckDBPyConnection, commit: Commit, rows: Sequence[Rows]) -> None:
+    """Writes a commit's evaluations, ``prepared`` as ``rows``, in the place of those under the same keys."""
     where = [commit.checkpoint.run, commit.checkpoint.step]
     stored = {Key(*row[:6]): row[6] for row in connection.execute(KEYS_SQL, where).fetchall()}
     _make_way(connection, commit.evaluations, stored)
-    _write_made_of(connection, commit.evaluations)
-    _write_metrics(connection, commit.evaluations)
+    for each in rows:
+        insert(connection, each.table, each.constants, each.columns)
     for evaluation in commit.evaluations:
         for payload in evaluation.payloads:
-            _write_payload(connection, evaluation.key, payload)
+            if isinstance(payload, LamaAnswers):
+                _write_lama(connection, evaluation.key, payload)
 
 
 def _make_way(
@@ -164,7 +189,7 @@ def _remove_payload(connection: duckdb.DuckDBPyConnection, kind: type[Payload], 
         _delete(connection, "cloze", {"run": key.run, "step": key.step, "text": key.dataset})
 
 
-def _write_made_of(connection: duckdb.DuckDBPyConnection, evaluations: Sequence[Evaluation]) -> None:
+def _made_of(evaluations: Sequence[Evaluation]) -> Rows:
     columns: dict[str, Column] = {
         **_identities([evaluation.key for evaluation in evaluations]),
         "data_hash": [evaluation.data_hash for evaluation in evaluations],
@@ -179,7 +204,7 @@ def _write_made_of(connection: duckdb.DuckDBPyConnection, evaluations: Sequence[
         "dtype": [evaluation.dtype for evaluation in evaluations],
         "versions": [as_json(evaluation.versions) for evaluation in evaluations],
     }
-    insert(connection, "evaluations", {}, columns)
+    return Rows("evaluations", {}, columns)
 
 
 def _identities(keys: Sequence[Key]) -> dict[str, Column]:
@@ -191,7 +216,7 @@ def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _write_metrics(connection: duckdb.DuckDBPyConnection, evaluations: Sequence[Evaluation]) -> None:
+def _metrics(evaluations: Sequence[Evaluation]) -> Rows:
     metrics = [metric for evaluation in evaluations for metric in evaluation.metrics]
     counts = [len(evaluation.metrics) for evaluation in evaluations]
     identities = _identities([evaluation.key for evaluation in evaluations])
@@ -203,26 +228,24 @@ def _write_metrics(connection: duckdb.DuckDBPyConnection, evaluations: Sequence[
     for name in ("value", "layer", "head", "n", "stderr", "low", "high"):
         # What is None or not a number is NULL: SQL's averages leave it out. Counts are exact as doubles.
         columns[name] = np.array([getattr(metric, name) for metric in metrics], dtype=np.float64)
-    insert(connection, "metrics", {}, columns)
+    return Rows("metrics", {}, columns)
 
 
-def _write_payload(connection: duckdb.DuckDBPyConnection, key: Key, payload: Payload) -> None:
+def _payload(key: Key, payload: Outcomes | TrainLog | AttentionMaps | ClozeAnswers) -> Rows:
     match payload:
         case Outcomes(correct):
-            bits = np.packbits(correct).tobytes()
-            insert(connection, "outcomes", _identity(key) | {"n": len(correct), "bits": bits})
+            bits: dict[str, Column] = {"n": [len(correct)], "bits": [np.packbits(correct).tobytes()]}
+            return Rows("outcomes", _identity(key), bits)
         case TrainLog(step, metric, value):
             columns: dict[str, Column] = {"step": step, "metric": metric, "value": value}
-            insert(connection, "train_log", {"run": key.run, "checkpoint": key.step}, columns)
-        case LamaAnswers():
-            _write_lama(connection, key, payload)
+            return Rows("train_log", {"run": key.run, "checkpoint": key.step}, columns)
         case AttentionMaps():
-            _write_attention(connection, key, payload)
+            return _attention(key, payload)
         case ClozeAnswers(tokens, logps):
             constants = {"run": key.run, "step": key.step, "text": key.dataset}
             masks = np.arange(1, len(tokens) + 1)
             answers: dict[str, Column] = {"position": masks, "tokens": tokens, "logps": _rounded(logps)}
-            insert(connection, "cloze", constants, answers)
+            return Rows("cloze", constants, answers)
 
 
 def _write_lama(connection: duckdb.DuckDBPyConnection, key: Key, answers: LamaAnswers) -> None:
@@ -251,7 +274,7 @@ def _rounded(logps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.round(logps, LOGP_DECIMALS)
 
 
-def _write_attention(connection: duckdb.DuckDBPyConnection, key: Key, attention: AttentionMaps) -> None:
+def _attention(key: Key, attention: AttentionMaps) -> Rows:
     layers, heads, size, _ = attention.maps.shape
     stored = np.rint(255 * np.sqrt(np.clip(attention.maps, 0, 1))).astype(np.uint8)
     constants = {
@@ -267,4 +290,4 @@ def _write_attention(connection: duckdb.DuckDBPyConnection, key: Key, attention:
         "head": np.tile(np.arange(1, heads + 1), layers),
         "map": [head.tobytes() for head in stored.reshape(layers * heads, -1)],
     }
-    insert(connection, "attention", constants, columns)
+    return Rows("attention", constants, columns)

@@ -65,7 +65,8 @@ CREATE TABLE words (
 CREATE TABLE outcomes (
     run VARCHAR NOT NULL, step INTEGER NOT NULL, task VARCHAR NOT NULL,
     dataset VARCHAR NOT NULL, protocol VARCHAR NOT NULL, seed INTEGER NOT NULL,
-    n INTEGER NOT NULL, bits BLOB NOT NULL
+    n INTEGER NOT NULL,
+    bits BLOB NOT NULL USING COMPRESSION uncompressed           -- commits rewrite up to 2,048 rows of earlier ones
 );
 
 -- Training log: `checkpoint` is the first saved step at or after `step`.

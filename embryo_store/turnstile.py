@@ -16,7 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 FIRST_PAUSE = 0.001
-LONGEST_PAUSE = 0.02
+#: To look whether a lock is free costs a microsecond, to look whether a file can be opened a millisecond.
+LONGEST_PAUSE = 0.004
 NO_FLOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -29,12 +30,12 @@ def sidecars(store: Path) -> tuple[Path, Path]:
     return store.with_name(store.name + ".turn"), store.with_name(store.name + ".room")
 
 
-def pauses() -> Iterator[float]:
+def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
     """Growing waits in seconds, spread at random so that waiters don't march in step."""
     pause = FIRST_PAUSE
     while True:
         yield pause * (0.5 + random.random())
-        pause = min(LONGEST_PAUSE, pause * 1.6)
+        pause = min(longest, pause * 1.6)
 
 
 @contextmanager

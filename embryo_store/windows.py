@@ -5,7 +5,8 @@ One step costs a scan of the rows around it; ten neighbouring steps cost little 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from embryo_store.probe_answers import LABELS, ProbeAt, made
 from embryo_store.query import Reader
 
 #: Steps whose maps are read in one pass: an answer is held three times over while it is taken apart.
-MAPS = 6
+MAPS = 4
 
 _EVALUATED = """
 SELECT dataset, seed, step FROM evaluations
@@ -33,13 +34,14 @@ WHERE run = $1 AND step BETWEEN $2 AND $3 AND list_contains($4::INTEGER[], step)
 """
 
 _FACTS = """
-SELECT l.step, l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp,
-       l.tokens[1:$1] AS tokens, l.logps[1:$2] AS logps
+SELECT l.step, l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp, {columns}
 FROM lama AS l JOIN facts AS f USING (fact_id)
-WHERE l.run = $3 AND l.step BETWEEN $4 AND $5 AND list_contains($6::INTEGER[], l.step)
-  AND l.dataset = $7 AND l.seed = $8 AND f.relation = $9
+WHERE l.run = $1 AND l.step BETWEEN $2 AND $3 AND list_contains($4::INTEGER[], l.step)
+  AND l.dataset = $5 AND l.seed = $6 AND f.relation = $7
 ORDER BY l.step, l.fact_id
 """
+#: A list becomes a Python object a row; numbers one by one become arrays.
+_PREDICTION = "l.tokens[{k}] AS token{k}, l.logps[{k}] AS logp{k}"
 
 
 def attention_window(
@@ -73,22 +75,25 @@ def facts_window(
     dataset, seed, at = shown
     found: dict[int, FactsAtStep] = {}
     if wanted := sorted(step for step in set(at) if step is not None):
-        values = [top, top, run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
-        rows = reader.arrays(_FACTS, values)
-        words = reader.words_of(run, rows["tokens"].tolist())
+        columns = ", ".join(_PREDICTION.format(k=k) for k in range(1, top + 1))
+        values = [run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
+        rows = reader.arrays(_FACTS.format(columns=columns), values)
+        tokens, logps = _side_by_side(rows, "token"), _side_by_side(rows, "logp")
+        words = reader.words_of(run, tokens)
         for step in wanted:
-            mine = np.flatnonzero(rows["step"] == step)
+            first, last = np.searchsorted(rows["step"], [step, step + 1])
+            mine = slice(int(first), int(last))
             found[step] = FactsAtStep(
                 run,
                 step,
                 relation,
                 np.asarray(rows["fact_id"][mine], dtype=np.int64),
-                tuple(rows["subject"][mine]),
-                tuple(rows["object"][mine]),
+                tuple(rows["subject"][mine].tolist()),
+                tuple(rows["object"][mine].tolist()),
                 np.asarray(rows["gold_rank"][mine], dtype=np.int64),
                 np.ma.filled(np.ma.asarray(rows["gold_logp"][mine], dtype=np.float64), np.nan),
-                words[mine[0] : mine[-1] + 1] if len(mine) else (),
-                _stacked(rows["logps"][mine]),
+                words[mine],
+                logps[mine].astype(np.float64),
             )
     return tuple(None if step is None else found.get(step) for step in at)
 
@@ -110,8 +115,13 @@ def probe_window(
     return tuple(None if step is None else found[step] for step in at)
 
 
-def _stacked(rows: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
-    return np.stack(rows.tolist()).astype(np.float64) if len(rows) else np.empty((0, 0))
+def _side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
+    """The columns ``name1``, ``name2`` … as ``(rows, columns)``; a column that no row has ends them."""
+    columns = [rows[column] for column in rows if column.rstrip("0123456789") == name]
+    known = [column for column in columns if len(column) and not np.ma.getmaskarray(column).all()]
+    if not known:
+        return np.empty((len(rows["step"]), 0))
+    return np.stack([np.ma.getdata(column) for column in known], axis=1)
 
 
 def _shown(

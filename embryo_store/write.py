@@ -55,6 +55,7 @@ def commit_all(
     """Writes all ``commits`` in one transaction, or nothing: faster than one by one. Else as ``commit``."""
     for each in commits:
         results.check(each)
+    ready = [(each, results.prepared(each)) for each in commits]
     store = Path(os.path.realpath(path))
     queued = bool(waiting(store))
     try:
@@ -63,27 +64,28 @@ def commit_all(
         if queued:
             fold(store, timeout=patience)
         with writing(store, timeout=patience, create=True) as connection:
-            for each in commits:
-                _write(connection, each)
+            _write(connection, ready)
     except StoreLocked as locked:
         if not spool:
             raise
         try:
             with aside(store) as connection:
-                for each in commits:
-                    _write(connection, each)
+                _write(connection, ready)
         except OSError:
             raise locked from None
 
 
-def _write(connection: duckdb.DuckDBPyConnection, commit: Commit) -> None:
-    reference.write_run(connection, commit.run)
-    reference.write_checkpoint(connection, commit.checkpoint)
-    if commit.vocabulary is not None:
-        reference.write_vocabulary(connection, commit.vocabulary)
-    if commit.dataset is not None:
-        reference.write_dataset(connection, commit.dataset)
-    results.write_evaluations(connection, commit)
+def _write(
+    connection: duckdb.DuckDBPyConnection, ready: Sequence[tuple[Commit, Sequence[results.Rows]]]
+) -> None:
+    for commit, rows in ready:
+        reference.write_run(connection, commit.run)
+        reference.write_checkpoint(connection, commit.checkpoint)
+        if commit.vocabulary is not None:
+            reference.write_vocabulary(connection, commit.vocabulary)
+        if commit.dataset is not None:
+            reference.write_dataset(connection, commit.dataset)
+        results.write_evaluations(connection, commit, rows)
 
 
 def done(

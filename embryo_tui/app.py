@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -40,6 +40,10 @@ from embryo_tui.widgets.prompt import Prompt
 from embryo_tui.widgets.scrubber import Scrubber
 from embryo_tui.widgets.table import Table
 
+#: Keys that move the cursor, on every screen.
+MOVES = frozenset(
+    key for name in ("back", "forward", "back_ten", "forward_ten") for key in actions.find(name).keys
+)
 #: How long a notice is shown that needs nothing done.
 NOTICE_SECONDS = 5.0
 
@@ -203,6 +207,21 @@ class EmbryoApp(App[None]):
             panels = [panel for panel in self.view.query(Panel) if panel.display]
             first = next((panel for panel in panels if isinstance(panel, Table)), next(iter(panels), None))
             self.screen_stack[0].set_focus(first)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Carries out a key that moves the cursor at once: no panel wants it, and asking all of them takes
+        longer than the move.
+        """
+        if (
+            isinstance(event, events.Key)
+            and event.key in MOVES
+            and not event.is_forwarded
+            and len(self.screen_stack) == 1
+            and not isinstance(self.focused, Prompt)
+        ):
+            self.action_press(event.key)
+        else:
+            await super().on_event(event)
 
     async def action_show(self, key: str) -> None:
         """Shows a screen."""

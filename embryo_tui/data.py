@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Bytes of answers that are kept.
-BUDGET = 48 * 2**20
+BUDGET = 40 * 2**20
 #: So many items of a long answer are weighed.
 SAMPLE = 50
 #: Seconds between two looks at the file's time stamp.

@@ -66,7 +66,7 @@ class Encoder:
         rows, length = ids.shape
         row, column = row.to(ids.device), column.to(ids.device)
         with torch.inference_mode():
-            (state,) = deque(self._through(ids, self.layers[:-1], copies=True), maxlen=1)
+            (state,) = deque(self._through(ids, self.layers[:-1], alike=True), maxlen=1)
             return self._last(state, rows, length, row, column)
 
     def every(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -75,18 +75,17 @@ class Encoder:
             return tuple(state.view(*ids.shape, -1) for state in self._through(ids, self.layers))
 
     def _through(
-        self, ids: torch.Tensor, layers: Sequence[_Layer], *, copies: bool = False
+        self, ids: torch.Tensor, layers: Sequence[_Layer], *, alike: bool = False
     ) -> Iterator[torch.Tensor]:
-        """The embeddings' states (pieces, width), and those of each of the ``layers``. ``copies``: most rows
-        are alike but for a few pieces.
+        """The embeddings' states (pieces, width), and those of each of the ``layers``. ``alike``: many rows
+        have the same tokens at the same places.
         """
         state = self.embed(ids).flatten(0, 1)
         yield state
         for number, layer in enumerate(layers):
             shown = state.to(self.dtype)
-            three = _once(layer.all_three, shown, ids) if copies and not number else layer.all_three(shown)
-            mixed = self._mix(three, *ids.shape)
-            state = _finish(layer, state, mixed, self.dtype)
+            three = _once(layer.all_three, shown, ids) if alike and not number else layer.all_three(shown)
+            state = _finish(layer, state, self._mix(three, *ids.shape), self.dtype)
             yield state
 
     def _mix(self, three: torch.Tensor, rows: int, length: int) -> torch.Tensor:

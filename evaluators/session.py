@@ -106,9 +106,10 @@ def _workers(settings: Settings, setup: Setup) -> Workers:
 
 def prepare(settings: Settings) -> Prepared:
     """Looks at everything that a plan needs, and makes it."""
-    tasks = make_tasks(settings.tasks, settings.task_options)
+    # A wrong path is said at once: tasks load PyTorch.
     source, data = source_of(settings), look(settings.data)
     source.runs()
+    tasks = make_tasks(settings.tasks, settings.task_options)
     dtype = resolve_dtype(settings.dtype)
     done = embryo_store.done(settings.db)
     return Prepared(source, data, make_plan(settings, source, data, tasks, done, dtype), dtype)

@@ -131,7 +131,7 @@ def fact_rows(facts: FactsAtStep, shown: Sequence[int] | None = None) -> Rows:
             Cell(facts.subject[index], "text"),
             Cell(facts.object[index], "good" if right else "text"),
             Cell(names.count(int(facts.gold_rank[index])), "dim"),
-            Cell(names.share(float(np.exp(facts.gold_logp[index]))), "dim"),
+            Cell(names.chance(float(np.exp(facts.gold_logp[index]))), "dim"),
             Cell(predictions(facts.tokens[index], np.exp(facts.logps[index])), "dim"),
         )
 
@@ -160,7 +160,7 @@ def life_rows(life: Biography) -> Rows:
             Cell("✓" if right else "·", "good" if right else "faint"),
             Cell(short(float(life.step[index])), "text"),
             Cell(names.count(int(life.gold_rank[index])), "dim"),
-            Cell(names.share(float(np.exp(life.gold_logp[index]))), "good" if right else "dim"),
+            Cell(names.chance(float(np.exp(life.gold_logp[index]))), "good" if right else "dim"),
             Cell(predictions(life.tokens[index], np.exp(life.logps[index])), "dim"),
             Cell(names.spoken(life.echo[index] or ""), "dim"),
         )
@@ -230,6 +230,6 @@ def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
 def predictions(tokens: Sequence[str], shares: Floats) -> str:
     """Words with their probabilities, best first."""
     return "  ".join(
-        f"{names.spoken(token)} {names.share(float(part), 2)}"
+        f"{names.spoken(token)} {names.chance(float(part), 2)}"
         for token, part in zip(tokens, shares, strict=False)
     )

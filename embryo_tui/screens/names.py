@@ -74,6 +74,12 @@ def share(value: float | None, decimals: int = 3) -> str:
     return text[1:] if text.startswith("0.") else text
 
 
+def chance(value: float, decimals: int = 3) -> str:
+    """A probability; a small one is told from none."""
+    least = 10.0**-decimals
+    return f"<{share(least, decimals)}" if 0 < value < least / 2 else share(value, decimals)
+
+
 def change(value: float | None) -> str:
     """A signed difference."""
     if value is None or value != value:

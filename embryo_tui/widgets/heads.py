@@ -83,30 +83,34 @@ class HeadGrid(Panel):
         if layer >= layers:
             return Strip.blank(width, pen.blank)
         middle = part == (down - 1) // 2
-        if self._levels is None:
-            self._levels = quantise(self._values, *self._range, pen.ramp(self._signed).levels)
-        segments = [Segment(f"{layer + 1:>3} " if middle else " " * LEFT, pen.faint)]
-        for head in range(heads):
-            chosen = (layer + 1, head + 1) == self._chosen
-            value, level = float(self._values[layer, head]), int(self._levels[layer, head])
-            segments.append(self._field(value, level, across, middle, chosen, pen))
-        strip = Strip(segments)
-        return strip.adjust_cell_length(width, pen.blank)
-
-    def _field(self, value: float, level: int, across: int, middle: bool, chosen: bool, pen: Ink) -> Segment:
         ramp = pen.ramp(self._signed)
-        text = "" if np.isnan(value) else f"{value:+.2f}" if self._signed else f"{value:.2f}"
+        if self._levels is None:
+            self._levels = quantise(self._values, *self._range, ramp.levels)
+        segments = [Segment(f"{layer + 1:>3} " if middle else " " * LEFT, pen.faint)]
+        fields = zip(self._values[layer].tolist(), self._levels[layer].tolist(), strict=True)
+        for head, (value, level) in enumerate(fields, 1):
+            chosen = (layer + 1, head) == self._chosen
+            inner = self._number(value, across, chosen) if middle else " " * across
+            if pen.mono:
+                shade = INK[min(4, level * 5 // ramp.levels)] if level < ramp.levels else " "
+                segments.append(
+                    Segment(inner if middle else shade * across, pen.chosen if chosen else pen.text)
+                )
+            else:
+                segments.append(Segment(inner, _on(ramp.colours[level], chosen)))
+        rest = width - LEFT - across * heads
+        if rest < 0:
+            return Strip(segments).adjust_cell_length(width, pen.blank)
+        if rest:
+            segments.append(Segment(" " * rest, pen.blank))
+        return Strip(segments, width)
+
+    def _number(self, value: float, across: int, chosen: bool) -> str:
+        text = "" if value != value else f"{value:+.2f}" if self._signed else f"{value:.2f}"
         if across < 6:
             text = text.replace("0.", ".", 1)
         text = text[: across - 2 if chosen else across - 1]
-        shown = f"{f'[{text}]' if chosen else text:^{across}}"
-        inner = shown if middle else " " * across
-        if pen.mono:
-            shade = INK[min(4, level * 5 // ramp.levels)] if level < ramp.levels else " "
-            inner = inner if middle else shade * across
-            return Segment(inner, pen.chosen if chosen else pen.text)
-        ground = ramp.colours[level]
-        return Segment(inner, _on(ground, chosen))
+        return f"{f'[{text}]' if chosen else text:^{across}}"
 
     def on_click(self, event: events.Click) -> None:
         """Picks the field under the mouse."""

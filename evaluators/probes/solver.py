@@ -299,8 +299,8 @@ class Descent:
         """The two-loop recursion, around the Hessian that the labels' spread makes."""
         spread = self._spread.double()
         unit = torch.eye(len(spread), dtype=spread.dtype, device=spread.device)
-        of_weights = torch.linalg.inv(spread + (self.penalty + _LEAST_WEIGHTS) * unit).float()
-        of_bias = torch.linalg.inv(spread + _LEAST_BIAS * unit).float()
+        both = torch.stack([spread + least * unit for least in (self.penalty + _LEAST_WEIGHTS, _LEAST_BIAS)])
+        of_weights, of_bias = torch.linalg.inv_ex(both).inverse.float()
 
         def scaled(vector: torch.Tensor) -> torch.Tensor:
             weights, bias = self.objective.parts(vector)

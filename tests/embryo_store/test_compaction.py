@@ -70,7 +70,7 @@ def test_what_a_killed_writer_left_in_its_log_is_kept(store: Path, worker: Worke
         assert reader.sql("SELECT value FROM meta WHERE key = 'left'").rows == (("behind",),)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_kill_9_while_compacting_loses_nothing(
     world: ModuleType, store: Path, killed_inside: Callable[..., Iterator[None]], kills: int
 ) -> None:

@@ -165,6 +165,30 @@ def test_an_endless_query_is_stopped(store: Path, query: str) -> None:
     assert time.monotonic() - began < 20
 
 
+def test_a_query_that_wants_more_memory_than_it_may_is_stopped(store: Path) -> None:
+    with pytest.raises(errors.QueryTooLong, match="memory"), embryo_store.read(store) as reader:
+        reader.sql("SELECT len(list(i)) FROM range(200000000) AS t(i)")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("enable_external_access", False),
+        ("lock_configuration", True),
+        ("autoload_known_extensions", False),
+        ("autoinstall_known_extensions", False),
+        ("allow_community_extensions", False),
+        ("allow_unsigned_extensions", False),
+        ("allow_persistent_secrets", False),
+        ("python_enable_replacements", False),
+        ("temp_directory", ""),
+    ],
+)
+def test_guards_stand_behind_one_another(store: Path, setting: str, value: object) -> None:
+    with embryo_store.read(store) as reader:
+        assert reader.sql(f"SELECT current_setting('{setting}')").rows == ((value,),)
+
+
 #: Asks each file all there is to ask, and says how that ended.
 SURVIVE = """
 import sys, embryo_store

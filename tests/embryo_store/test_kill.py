@@ -49,7 +49,7 @@ def whole_steps(path: Path, run: str = "small") -> set[int]:
     return {row[1] for row in rows if row[0] == run}
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_kill_9_loses_no_commit_and_leaves_no_half(worker: Worker, tmp_path: Path, kills: int) -> None:
     path = tmp_path / "results.duckdb"
     chance = random.Random(kills)

@@ -122,7 +122,7 @@ print("out", flush=True)
 """
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_kill_9_while_migrating_leaves_the_old_store_or_the_new_one(
     tmp_path: Path, world_and_other: Path, killed_inside: Callable[..., Iterator[None]], kills: int
 ) -> None:

@@ -100,7 +100,7 @@ for step in (300, 400, 500):
 """
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_kill_9_while_waiting_commits_are_taken_in_loses_none_and_doubles_none(
     store: Path, tmp_path: Path, worker: Worker, killed_inside: Callable[..., Iterator[None]], kills: int
 ) -> None:

@@ -118,7 +118,7 @@ def test_value_and_gradient_are_those_of_the_definition() -> None:
     torch.testing.assert_close(gradient, point.grad, rtol=1e-3, atol=1e-4)
     p = torch.softmax(logits.detach(), 1)
     expected = (torch.diag_embed(p) - p[:, :, None] * p[:, None, :]).mean(0)
-    torch.testing.assert_close(spread, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(spread, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_whitened_vectors_have_no_mean_unit_variance_and_no_correlation() -> None:
@@ -175,3 +175,16 @@ def test_a_linear_layer_over_pairs_is_one_over_their_concatenation() -> None:
     )
     joined = torch.cat([vectors[index[0]], vectors[index[1]]], 1) @ weight.reshape(8, 5) + bias
     torch.testing.assert_close(found, joined)
+
+
+def test_the_chosen_penaltys_fit_ends_near_its_optimum() -> None:
+    """However roughly the penalties on the way to it were fitted."""
+    features, label = problem(1_500, 12, 5, seed=6)
+    train, dev = examples(features[:1_000], label[:1_000]), examples(features[1_000:], label[1_000:])
+    found = fit(train, dev, 5)
+    descent = Descent(Objective(train, 5), found.strength / 1_000)
+    descent.run(1e-9)
+    optimum = descent.objective.linear(descent.point)
+    assert found.dev_loss == pytest.approx(optimum.loss(dev), rel=5e-3)
+    assert found.train_loss == pytest.approx(optimum.loss(train), rel=5e-3)
+    assert found.passes < 60
