@@ -112,11 +112,11 @@ def _distances(p: torch.Tensor, information: torch.Tensor) -> torch.Tensor:
     """
     heads = p.shape[1]
     total = p[..., 0] * 0
-    for one in range(heads):
-        for other in range(one + 1, heads):
-            both = _information((p[:, one] + p[:, other]).mul_(0.5))
-            divergence = (information[:, one] + information[:, other]) / 2 - both
-            distance = (divergence / math.log(2)).clamp_(0, 1).sqrt_()
-            total[:, one] += distance
-            total[:, other] += distance
+    for one in range(heads - 1):
+        others = slice(one + 1, None)
+        both = _information((p[:, one, None] + p[:, others]).mul_(0.5))
+        divergence = (information[:, one, None] + information[:, others]) / 2 - both
+        distance = (divergence / math.log(2)).clamp_(0, 1).sqrt_()
+        total[:, one] += distance.sum(1)
+        total[:, others] += distance
     return total / max(heads - 1, 1)
