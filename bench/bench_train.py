@@ -49,7 +49,7 @@ SHAPES = {
 FAMILIES = ("albert", "bert", "electra")
 #: The peer in fp32 is measured only when asked for: nobody would train so.
 SIDES_SHOWN = ("embryo bf16", "embryo fp32", "torch bf16")
-DRIFT, DRIFT_DOCUMENTS = 300, 4000
+DRIFT, DRIFT_DOCUMENTS = 300, 1500
 
 
 def main() -> None:
