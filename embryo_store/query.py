@@ -370,8 +370,8 @@ def _number(value: float | None) -> float:
 
 
 def predictions(top: int) -> str:
-    """The columns ``token1``, ``logp1`` … of the best ``top`` predictions to each fact."""
-    return ", ".join(sql.PREDICTION.format(k=k) for k in range(1, top + 1))
+    """``, token1, logp1, token2 …``: the columns of the best ``top`` predictions to each fact."""
+    return "".join(sql.PREDICTION.format(k=k) for k in range(1, top + 1))
 
 
 def side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:

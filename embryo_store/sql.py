@@ -54,7 +54,7 @@ ORDER BY r.dataset, r.relation
 
 #: The ``k``-th prediction to each fact of ``lama AS l``. A list becomes a Python object a row; numbers one by
 #: one become arrays.
-PREDICTION = "l.tokens[{k}] AS token{k}, l.logps[{k}] AS logp{k}"
+PREDICTION = ", l.tokens[{k}] AS token{k}, l.logps[{k}] AS logp{k}"
 
 LAMA_SHOWN = """
 SELECT e.dataset, e.seed, max(e.step) AS step
@@ -65,7 +65,7 @@ GROUP BY e.dataset, e.seed ORDER BY e.dataset, e.seed LIMIT 1
 """
 
 FACTS_AT = """
-SELECT l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp, {predictions}
+SELECT l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp{predictions}
 FROM lama AS l JOIN facts AS f USING (fact_id)
 WHERE l.run = $1 AND l.step = $2 AND l.dataset = $3 AND l.seed = $4 AND f.relation = $5
 ORDER BY l.fact_id
@@ -81,7 +81,7 @@ ORDER BY e.dataset, e.seed LIMIT 1
 """
 
 BIOGRAPHY = """
-SELECT l.step, l.gold_rank, l.gold_logp, {predictions}, l.echo
+SELECT l.step, l.gold_rank, l.gold_logp{predictions}, l.echo
 FROM lama AS l
 WHERE l.run = $1 AND l.fact_id = $2 AND l.dataset = $3 AND l.seed = $4
 ORDER BY l.step

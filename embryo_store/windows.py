@@ -32,7 +32,7 @@ WHERE run = $1 AND step BETWEEN $2 AND $3 AND list_contains($4::INTEGER[], step)
 """
 
 _FACTS = """
-SELECT l.step, l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp, {predictions}
+SELECT l.step, l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp{predictions}
 FROM lama AS l JOIN facts AS f USING (fact_id)
 WHERE l.run = $1 AND l.step BETWEEN $2 AND $3 AND list_contains($4::INTEGER[], l.step)
   AND l.dataset = $5 AND l.seed = $6 AND f.relation = $7
