@@ -15,7 +15,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from embryo_tui.raster.axes import Floats
-from embryo_tui.raster.heat import INK, Levels, quantise
+from embryo_tui.raster.heat import INK, quantise
+from embryo_tui.raster.map_strip import Levels
 from embryo_tui.widgets.ink import Ink
 from embryo_tui.widgets.panel import Panel, line
 

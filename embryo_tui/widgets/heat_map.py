@@ -11,7 +11,8 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from embryo_tui.raster.heat import Levels, half_blocks, quantise, resample, whole_side
+from embryo_tui.raster.heat import half_blocks, quantise, resample, whole_side
+from embryo_tui.raster.map_strip import Levels
 from embryo_tui.raster.palette import Ramp
 from embryo_tui.widgets.ink import Ink
 from embryo_tui.widgets.panel import Panel, fit, line
