@@ -67,6 +67,8 @@ class Encoder:
         row, column = row.to(ids.device), column.to(ids.device)
         with torch.inference_mode():
             (state,) = deque(self._through(ids, self.layers[:-1], alike=True), maxlen=1)
+            if not len(row):  # a sentence of which no word fits is masked nowhere
+                return state[:0].float()
             return self._last(state, rows, length, row, column)
 
     def every(

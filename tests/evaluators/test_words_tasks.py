@@ -207,6 +207,15 @@ def test_mlm_is_the_mean_over_the_drawn_pieces(checkpoint: Path, bank: WordCorpu
     assert (metrics["accuracy"].value, metrics["accuracy"].n) == (pytest.approx(np.mean(right)), len(right))
 
 
+def test_a_sentence_of_which_no_word_fits_has_nothing_masked(
+    checkpoint: Path, little: ModuleType, tmp_path: Path
+) -> None:
+    sentences = [[("The", "DT"), ("dog", "NN")], [("dogdogdog", "NN"), ("The", "DT")]]
+    corpus = read_conllu(little.write_treebank(tmp_path / "two.conllu", sentences), "two")
+    metrics = {m.metric: m for m in find(checkpoint, Mlm(), corpus, limit=3).metrics}
+    assert metrics["accuracy"].n == 1
+
+
 @given(pieces=st.integers(1, 500), seed=st.integers(0, 9), sentence=st.integers(0, 10**6))
 def test_a_sentence_draws_its_share_of_distinct_pieces_by_itself(
     pieces: int, seed: int, sentence: int
