@@ -95,12 +95,11 @@ def cluster() -> Iterator[str]:
 
 
 def ray_workers_of(command: int, forked: ModuleType) -> list[int]:
-    """The processes of our Ray cluster that compute, or wait to; its agents it cannot spare."""
+    """The processes of our Ray cluster that compute. That one died as it started Ray sees after a minute."""
     found = []
     for process in forked.descendants(command):
         with suppress(OSError):
-            name = Path(f"/proc/{process}/cmdline").read_bytes()
-            if name.startswith((b"ray::_compute", b"ray::IDLE")):
+            if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::_compute"):
                 found.append(process)
     return found
 
