@@ -19,6 +19,7 @@ import torch
 import transformers
 from transformers.activations import NewGELUActivation
 
+from evaluators.batches import BUDGET
 from evaluators.checkpoints import ModelFile, SavedStep
 from evaluators.checkpoints.base import CONFIG_FILE
 from evaluators.encoder import Encoder, make_encoder
@@ -31,6 +32,9 @@ _MOST_THREADS = torch.get_num_threads()
 #: many times more on a busy machine.
 _WIDE = 512
 
+
+#: Pieces that a GPU computes at a time: fewer leave most of it idle.
+_GPU_BUDGET = 32_768
 
 #: Models kept in memory at a time: an ELECTRA needs its generator and its discriminator in turn.
 _KEPT = 2
@@ -88,6 +92,11 @@ class Resident:
         self._held = kept
 
     @property
+    def budget(self) -> int:
+        """How many pieces may be computed together. No number depends on it, but for the last bits."""
+        return BUDGET if self.device == "cpu" else _GPU_BUDGET
+
+    @property
     def _model(self) -> Any:
         if self._held is None:
             raise CheckpointError("no checkpoint is loaded.")
@@ -116,11 +125,18 @@ class Resident:
 
     def layers(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The states (rows, length, width) of every layer, the embeddings first, as ``body`` gives them."""
+        return self.every(ids, maps=False)[0]
+
+    def every(
+        self, ids: torch.Tensor, *, maps: bool
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """``layers``, and where ``maps`` are asked for, every layer's (rows, heads, length, length)."""
         encoder = self._encoder()
         if encoder is not None:
-            return encoder.every(ids.to(self.device))
-        found: tuple[torch.Tensor, ...] = self.body(ids, attentions=False, layers=True).hidden_states
-        return found
+            return encoder.every(ids.to(self.device), maps=maps)
+        out = self.body(ids, attentions=maps, layers=True)
+        told = out.attentions or ()
+        return out.hidden_states, told if maps and all(one is not None for one in told) else ()
 
     def _encoder(self) -> Encoder | None:
         """The shortest way through the model that is held, where there is a shorter one than its own."""
