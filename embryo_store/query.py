@@ -167,7 +167,8 @@ class Reader:
         if shown is None:
             return None
         dataset, seed, shown_step = shown
-        rows = self._columns(sql.FACTS_AT, [top, top, run, shown_step, dataset, seed, relation])
+        query = sql.FACTS_AT.format(predictions=predictions(top))
+        rows = self._columns(query, [run, shown_step, dataset, seed, relation])
         return FactsAtStep(
             run=run,
             step=shown_step,
@@ -177,8 +178,8 @@ class Reader:
             object=tuple(rows["object"]),
             gold_rank=_ints(rows["gold_rank"]),
             gold_logp=_floats(rows["gold_logp"]),
-            tokens=self.words_of(run, _stacked(rows["tokens"])),
-            logps=_stacked(rows["logps"]).astype(np.float64),
+            tokens=self.words_of(run, side_by_side(rows, "token")),
+            logps=side_by_side(rows, "logp").astype(np.float64),
         )
 
     def biography(self, run: str, fact_id: int, *, top: int = 5) -> Biography | None:
@@ -187,7 +188,8 @@ class Reader:
         if fact is None:
             return None
         dataset, seed, relation, template, subject, object_ = fact
-        rows = self._columns(sql.BIOGRAPHY, [top, top, run, fact_id, dataset, seed])
+        query = sql.BIOGRAPHY.format(predictions=predictions(top))
+        rows = self._columns(query, [run, fact_id, dataset, seed])
         echoes = rows["echo"].tolist()
         listed = [echo for echo in echoes if echo is not None]
         words = iter(self.words_of(run, listed))
@@ -201,8 +203,8 @@ class Reader:
             step=_ints(rows["step"]),
             gold_rank=_ints(rows["gold_rank"]),
             gold_logp=_floats(rows["gold_logp"]),
-            tokens=self.words_of(run, _stacked(rows["tokens"])),
-            logps=_stacked(rows["logps"]).astype(np.float64),
+            tokens=self.words_of(run, side_by_side(rows, "token")),
+            logps=side_by_side(rows, "logp").astype(np.float64),
             echo=tuple(None if echo is None else " ".join(next(words)) for echo in echoes),
         )
 
@@ -318,15 +320,17 @@ class Reader:
         self, run: str, ids: npt.NDArray[np.int64] | Sequence[Sequence[int]]
     ) -> tuple[tuple[str, ...], ...]:
         """Rows of token ids as rows of tokens; an id outside the vocabulary shows as ``#id``."""
-        ends = np.cumsum([len(row) for row in ids], dtype=np.int64)
-        if not len(ends) or not ends[-1]:
-            return ((),) * len(ends)
-        wanted, places = np.unique(np.concatenate([np.asarray(row) for row in ids]), return_inverse=True)
+        square = isinstance(ids, np.ndarray)
+        flat = np.ravel(ids) if square else np.concatenate([np.zeros(0), *map(np.asarray, ids)])
+        if not len(flat):
+            return ((),) * len(ids)
+        wanted, places = _distinct(flat.astype(np.int64))
         found = dict(self._connection.execute(sql.TOKENS, [run, wanted.tolist()]).fetchall())
         tokens = np.array([found.get(token, f"#{token}") for token in wanted.tolist()], dtype=object)
-        named = tokens[places].tolist()
-        starts = [0, *ends[:-1].tolist()]
-        return tuple(tuple(named[start:end]) for start, end in zip(starts, ends.tolist(), strict=True))
+        if square:
+            return tuple(map(tuple, tokens[places].reshape(len(ids), -1).tolist()))
+        named, ends = tokens[places].tolist(), np.cumsum([len(row) for row in ids]).tolist()
+        return tuple(tuple(named[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True))
 
 
 @contextmanager
@@ -338,6 +342,18 @@ def read(path: str | Path, *, timeout: float = 30.0, query_seconds: float = 60.0
     """
     with reading(path, timeout=timeout, query_seconds=query_seconds) as connection:
         yield Reader(connection)
+
+
+def _distinct(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The ids that occur, ascending, and the place of each among them: without sorting, where they are small
+    as a vocabulary's are.
+    """
+    if ids.min() < 0 or ids.max() > max(2**20, 4 * len(ids)):
+        wanted, places = np.unique(ids, return_inverse=True)
+        return wanted, places
+    seen = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
+    seen[ids] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[ids]
 
 
 def _need(package: str) -> None:
@@ -367,8 +383,18 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _stacked(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.stack(rows.tolist()) if len(rows) else np.empty((0, 0), dtype=np.int64)
+def predictions(top: int) -> str:
+    """``, token1, logp1, token2 …``: the columns of the best ``top`` predictions to each fact."""
+    return "".join(sql.PREDICTION.format(k=k) for k in range(1, top + 1))
+
+
+def side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
+    """The columns ``name1``, ``name2`` … as ``(rows, columns)``; a column that no row has ends them."""
+    columns = [rows[column] for column in rows if column.rstrip("0123456789") == name]
+    known = [column for column in columns if len(column) and not np.ma.getmaskarray(column).all()]
+    if not known:
+        return np.empty((len(rows["gold_rank"]), 0))
+    return np.stack([np.ma.getdata(column) for column in known], axis=1)
 
 
 def _maps(blobs: npt.NDArray[Any], size: int) -> npt.NDArray[np.uint8]:
