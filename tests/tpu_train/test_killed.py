@@ -51,7 +51,7 @@ def check(run: Path, whole: Path, command: list[str], kills: int) -> int:
     draw, killed, steps = random.Random(), 0, store.saved(whole)[-1]
     for number in range(kills):
         # How far it gets between two kills does not hang on the machine's speed.
-        step = steps * (number + draw.random()) / (kills + 1)
+        step = steps * (number + draw.random()) / (kills + 2)
         killed += killed_at_random(command, run, step, draw)
     subprocess.run(command, check=True)
     assert store.saved(run) == store.saved(whole)
