@@ -177,7 +177,7 @@ def _evaluations(
         yield _made(Key(run, step, f"glue-{task}", task), metrics)
     values = model.numbers(t, len(RELATIONS))
     metrics = [
-        Metric("p_at_1", value, relation, n=800) for value, relation in zip(values, RELATIONS, strict=True)
+        Metric("p1", value, relation, n=800) for value, relation in zip(values, RELATIONS, strict=True)
     ]
     yield _made(Key(run, step, "lama", "trex"), metrics, model.lama(facts, gold, t))
     values = model.numbers(t, len(HEAD_STATISTICS) * LAYERS * HEADS)

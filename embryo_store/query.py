@@ -320,15 +320,17 @@ class Reader:
         self, run: str, ids: npt.NDArray[np.int64] | Sequence[Sequence[int]]
     ) -> tuple[tuple[str, ...], ...]:
         """Rows of token ids as rows of tokens; an id outside the vocabulary shows as ``#id``."""
-        ends = np.cumsum([len(row) for row in ids], dtype=np.int64)
-        if not len(ends) or not ends[-1]:
-            return ((),) * len(ends)
-        wanted, places = np.unique(np.concatenate([np.asarray(row) for row in ids]), return_inverse=True)
+        square = isinstance(ids, np.ndarray)
+        flat = np.ravel(ids) if square else np.concatenate([np.zeros(0), *map(np.asarray, ids)])
+        if not len(flat):
+            return ((),) * len(ids)
+        wanted, places = _distinct(flat.astype(np.int64))
         found = dict(self._connection.execute(sql.TOKENS, [run, wanted.tolist()]).fetchall())
         tokens = np.array([found.get(token, f"#{token}") for token in wanted.tolist()], dtype=object)
-        named = tokens[places].tolist()
-        starts = [0, *ends[:-1].tolist()]
-        return tuple(tuple(named[start:end]) for start, end in zip(starts, ends.tolist(), strict=True))
+        if square:
+            return tuple(map(tuple, tokens[places].reshape(len(ids), -1).tolist()))
+        named, ends = tokens[places].tolist(), np.cumsum([len(row) for row in ids]).tolist()
+        return tuple(tuple(named[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True))
 
 
 @contextmanager
@@ -340,6 +342,18 @@ def read(path: str | Path, *, timeout: float = 30.0, query_seconds: float = 60.0
     """
     with reading(path, timeout=timeout, query_seconds=query_seconds) as connection:
         yield Reader(connection)
+
+
+def _distinct(ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The ids that occur, ascending, and the place of each among them: without sorting, where they are small
+    as a vocabulary's are.
+    """
+    if ids.min() < 0 or ids.max() > max(2**20, 4 * len(ids)):
+        wanted, places = np.unique(ids, return_inverse=True)
+        return wanted, places
+    seen = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
+    seen[ids] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[ids]
 
 
 def _need(package: str) -> None:

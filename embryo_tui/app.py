@@ -6,7 +6,7 @@ Knows screens, actions and the desk; draws nothing itself and asks the store not
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,9 +94,11 @@ class EmbryoApp(App[None]):
         *,
         title: str | None = None,
         low_bandwidth: bool = False,
+        began: Callable[[], None] = lambda: None,
     ) -> None:
         """``look`` says where to begin (step -1: the last one); ``title`` is shown for the files' names;
-        ``low_bandwidth``: fewer colours, and small pictures only while the cursor rests.
+        ``low_bandwidth``: fewer colours, and small pictures only while the cursor rests; ``began`` is called
+        after the first frame.
         """
         # Without colour Textual must write the terminal's own: it would turn the theme's into greys.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -118,6 +120,7 @@ class EmbryoApp(App[None]):
         )
         self._views: dict[str, View] = {}
         self.low_bandwidth = low_bandwidth
+        self._began = began
         self.player = Player(self)
         self.deeds = Deeds(self)
 
@@ -132,7 +135,11 @@ class EmbryoApp(App[None]):
     async def on_mount(self) -> None:
         """Shows the first screen, then begins to ask: loading DuckDB would hold up the first frame."""
         await self._enter(self.look.screen)
-        self.call_after_refresh(self.desk.start)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.desk.start()
+        self._began()
 
     def on_unmount(self) -> None:
         """Ends the desk's thread."""

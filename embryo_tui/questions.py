@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Questions that are asked at every step are made once each: as the same object they are found at once.
+NEAR = 512
 #: Predictions kept of every fact at every step.
 TOP = 5
 
@@ -152,6 +155,7 @@ def relations() -> Question[tuple[RelationCard, ...]]:
     return Question("relations")
 
 
+@lru_cache(maxsize=NEAR)
 def facts_at(run: str, step: int, relation: str) -> Question[FactsAtStep | None]:
     """A relation's facts at one step."""
     return Question("facts_at", (run, step, relation), (("top", TOP),), window="facts_window", of_run=True)
@@ -189,6 +193,7 @@ def probe_layers(metric: str, protocol: str, task: str) -> Question[tuple[ProbeC
     return Question("probe_curves", (metric, protocol), options, "embryo_store.probe_answers")
 
 
+@lru_cache(maxsize=NEAR)
 def probe_at(run: str, task: str, step: int, layer: int, protocol: str) -> Question[ProbeAt | None]:
     """Labels and mistakes of one probe at one step."""
     options = (("protocol", protocol),)
@@ -217,6 +222,7 @@ def attention_sentences(run: str) -> Question[tuple[AttentionSentence, ...]]:
     return Question("attention_sentences", (run,), of_run=True)
 
 
+@lru_cache(maxsize=NEAR)
 def attention_at(run: str, step: int, sentence: int) -> Question[AttentionBytes | None]:
     """Every head's map of one sentence at one step."""
     return Question(

@@ -94,6 +94,7 @@ def evaluate(settings: Settings, claims: Claims, out: Console) -> int:
 def execute(prepared: Prepared, todo: tuple[Job, ...], settings: Settings, claims: Claims) -> Outcome:
     """Computes and stores ``todo``, here or wherever the settings say."""
     desk = Desk(settings, prepared.source, prepared.dtype)
+    desk.look_up(job.saved.run for job in todo)
     workers = _workers(settings, Setup(corpora_of(todo), prepared.dtype, settings.threads, Path.cwd()))
     return Runner(desk, workers, claims, Reporter(Console(stderr=True))).run(todo)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -76,6 +75,8 @@ def load(path: Path) -> Look:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadLookError(f"{path} cannot be read as a look ({error}). W in the app writes one.") from error
+    import tomllib
+
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -93,6 +94,8 @@ def parsed(look: Look, assignment: str) -> Look:
     name = name.strip()
     if not equals:
         raise BadLookError(f"--set {assignment}: expected NAME=VALUE, such as grouping=form")
+    import tomllib
+
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -10,10 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from embryo_tui.raster.map_strip import MapStrip
+from embryo_tui.raster.map_strip import Levels, MapStrip, sent_codes
 from embryo_tui.raster.palette import Ramp
-
-Levels = npt.NDArray[np.int16]
 
 #: Ink without colour: how much for a value above zero, and how much for one below.
 INK = " ░▒▓█"
@@ -67,8 +65,9 @@ def half_blocks(
     if ramp.mono:
         shaded = zip(names, _shaded(levels, ramp), strict=True)
         return [Strip([*name, *ink, *after]) for name, ink in shaded]
-    rows = zip(names, levels[0::2].tolist(), levels[1::2].tolist(), strict=True)
-    return [MapStrip(name, upper, lower, ramp, after) for name, upper, lower in rows]
+    uppers, lowers = levels[0::2], levels[1::2]
+    rows = zip(names, uppers, lowers, sent_codes(uppers, lowers, ramp), strict=True)
+    return [MapStrip(name, upper, lower, codes, ramp, after) for name, upper, lower, codes in rows]
 
 
 def _shaded(levels: Levels, ramp: Ramp) -> list[Strip]:

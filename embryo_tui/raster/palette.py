@@ -5,8 +5,9 @@ Knows how colours are chosen and named for a terminal; not what they are used fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -112,6 +113,32 @@ def to_256(rgb: Rgb) -> npt.NDArray[np.int64]:
     return found + 16
 
 
+class Sent(dict[int, str]):
+    """Text of map cells by their code, made as it is needed: space or half block, after the colours that
+    change (ground alone for a space; ink; ground; both).
+    """
+
+    def __init__(self, inks: Sequence[str], grounds: Sequence[str]) -> None:
+        """``inks`` and ``grounds``: terminal codes by level."""
+        super().__init__({0: " ", 1: "▀"})
+        self._inks, self._grounds = inks, grounds
+
+    def __missing__(self, code: int) -> str:
+        """Makes the text of a code."""
+        levels = len(self._inks)
+        kind, level = divmod(code - 2, levels)
+        if kind == 0:
+            text = f"\x1b[{self._grounds[level]}m "
+        elif kind == 1:
+            text = f"\x1b[{self._inks[level]}m▀"
+        elif kind == 2:
+            text = f"\x1b[{self._grounds[level]}m▀"
+        else:
+            text = f"\x1b[{self._inks[kind - 3]};{self._grounds[level]}m▀"
+        self[code] = text
+        return text
+
+
 @dataclass(frozen=True)
 class Ramp:
     """The colours of a heat map's levels, as terminal styles. The level after the last is "no value".
@@ -126,6 +153,11 @@ class Ramp:
     upper_codes: tuple[str, ...] = ()
     lower_codes: tuple[str, ...] = ()
     _styles: dict[tuple[int, int], Style] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def sent(self) -> Sent:
+        """What a terminal is sent for a cell of a map, by the codes of ``map_strip.sent_codes``."""
+        return Sent(self.upper_codes, self.lower_codes)
 
     @property
     def levels(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import isfinite
 
 import numpy as np
 from rich.color import Color
@@ -14,7 +15,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from embryo_tui.raster.axes import Floats
-from embryo_tui.raster.heat import INK, Levels, quantise
+from embryo_tui.raster.heat import INK, quantise
+from embryo_tui.raster.map_strip import Levels
 from embryo_tui.widgets.ink import Ink
 from embryo_tui.widgets.panel import Panel, line
 
@@ -90,27 +92,24 @@ class HeadGrid(Panel):
         fields = zip(self._values[layer].tolist(), self._levels[layer].tolist(), strict=True)
         for head, (value, level) in enumerate(fields, 1):
             chosen = (layer + 1, head) == self._chosen
-            inner = self._number(value, across, chosen) if middle else " " * across
+            inner = " " * across
+            if middle and isfinite(value):
+                inner = _number(round(100 * value), self._signed, across, chosen)
+            elif middle and chosen:
+                inner = f"{'[]':^{across}}"
             if pen.mono:
                 shade = INK[min(4, level * 5 // ramp.levels)] if level < ramp.levels else " "
                 segments.append(
                     Segment(inner if middle else shade * across, pen.chosen if chosen else pen.text)
                 )
             else:
-                segments.append(Segment(inner, _on(ramp.colours[level], chosen)))
+                segments.append(_field(inner, ramp.colours[level], chosen))
         rest = width - LEFT - across * heads
         if rest < 0:
             return Strip(segments).adjust_cell_length(width, pen.blank)
         if rest:
             segments.append(Segment(" " * rest, pen.blank))
         return Strip(segments, width)
-
-    def _number(self, value: float, across: int, chosen: bool) -> str:
-        text = "" if value != value else f"{value:+.2f}" if self._signed else f"{value:.2f}"
-        if across < 6:
-            text = text.replace("0.", ".", 1)
-        text = text[: across - 2 if chosen else across - 1]
-        return f"{f'[{text}]' if chosen else text:^{across}}"
 
     def on_click(self, event: events.Click) -> None:
         """Picks the field under the mouse."""
@@ -119,6 +118,20 @@ class HeadGrid(Panel):
         layer, head = (event.y - 2) // down + 1, (event.x - LEFT) // across + 1
         if event.y >= 2 and event.x >= LEFT and layer <= layers and head <= heads:
             self.post_message(self.Picked(layer, head))
+
+
+@lru_cache(maxsize=4096)
+def _number(hundredths: int, signed: bool, across: int, chosen: bool) -> str:
+    text = f"{hundredths / 100:+.2f}" if signed else f"{hundredths / 100:.2f}"
+    if across < 6:
+        text = text.replace("0.", ".", 1)
+    text = text[: across - 2 if chosen else across - 1]
+    return f"{f'[{text}]' if chosen else text:^{across}}"
+
+
+@lru_cache(maxsize=4096)
+def _field(text: str, ground: Color, bold: bool) -> Segment:
+    return Segment(text, _on(ground, bold))
 
 
 @lru_cache(maxsize=512)

@@ -11,7 +11,8 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from embryo_tui.raster.heat import Levels, half_blocks, quantise, resample, whole_side
+from embryo_tui.raster.heat import half_blocks, quantise, resample, whole_side
+from embryo_tui.raster.map_strip import Levels
 from embryo_tui.raster.palette import Ramp
 from embryo_tui.widgets.ink import Ink
 from embryo_tui.widgets.panel import Panel, fit, line
@@ -173,9 +174,11 @@ class Thumbnails(Panel):
             self._lines.append(Strip(titles).adjust_cell_length(self.size.width, pen.blank))
             gap = np.full((side, 1), ramp.levels, dtype=np.int16)
             pixels = [part for head in heads for part in (self._levels(head, side, ramp), gap)]
-            rest = max(0, self.size.width - len(heads) * (side + 1))
+            # Where the maps fill the line there is no room for the gap after the last.
+            row = np.hstack(pixels)[:, : self.size.width]
+            rest = self.size.width - row.shape[1]
             after = [Segment(" " * rest, pen.blank)] if rest else []
-            self._lines += half_blocks(np.hstack(pixels), ramp, after=after)
+            self._lines += half_blocks(row, ramp, after=after)
 
     def _levels(self, head: int, side: int, ramp: Ramp) -> Levels:
         values = resample(self._maps[head], side, side)

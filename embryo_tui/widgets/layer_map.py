@@ -10,7 +10,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from embryo_tui.raster.axes import Axis, Floats, value_axis
-from embryo_tui.raster.heat import Levels, half_blocks, quantise
+from embryo_tui.raster.heat import half_blocks, quantise
+from embryo_tui.raster.map_strip import Levels
 from embryo_tui.widgets.ink import Ink
 from embryo_tui.widgets.panel import Content, Panel, line
 from embryo_tui.widgets.series import Steps

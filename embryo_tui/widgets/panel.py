@@ -9,7 +9,7 @@ from typing import Any, Self
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -25,12 +25,18 @@ class Content:
     rows: tuple[tuple[Any, ...], ...]
 
 
+def wide(text: str) -> int:
+    """The cells that a text takes: Rich's count, and a short way for what most texts are."""
+    return len(text) if text.isascii() and text.isprintable() else cell_len(text)
+
+
 def fit(text: str, width: int) -> str:
     """Text in exactly ``width`` cells, cut with an ellipsis."""
     if width <= 0:
         return ""
-    if cell_len(text) <= width:
-        return set_cell_size(text, width)
+    size = wide(text)
+    if size <= width:
+        return text + " " * (width - size)
     return set_cell_size(text, width - 1) + "…"
 
 
@@ -39,7 +45,7 @@ def line(parts: list[tuple[str, Style]], width: int, blank: Style) -> Strip:
     segments: list[Segment] = []
     used = 0
     for text, style in parts:
-        size = cell_len(text)
+        size = wide(text)
         if used + size > width:
             text, size = fit(text, width - used), width - used
         if size:
@@ -66,6 +72,11 @@ class Lines(Widget):
         super().__init__(id=key)
         self._kept: dict[int, Strip] = {}
         self._kept_for: tuple[object, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """Without border and padding the outer size; Textual looks the widget up each time."""
+        return self.outer_size
 
     def refresh(
         self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from rich.style import Style
 from textual import events
@@ -75,25 +77,24 @@ class Scrubber(Lines):
         track = self._track()
         columns = np.rint(self._columns()).astype(int)
         sparse = len(columns) * 3 <= track
-        cells = ["─"] * track
-        if sparse:
-            for column in columns:
-                cells[column] = "┬"
         here = 0 if index is None else int(columns[index])
+        cells = ["━"] * here + ["●"] + ["─"] * (track - here - 1)
+        if sparse:
+            for column in columns.tolist():
+                cells[column] = "┯" if column < here else "┬" if column > here else "●"
         marked = None if self._mark is None else position(self._steps, self._mark)
-        parts: list[tuple[str, Style]] = []
-        for column, text in enumerate(cells):
-            style = pen.accent if column <= here else pen.rule
-            if marked is not None and column == columns[marked]:
-                text, style = "A", pen.mark
-            if column == here:
-                text, style = "●", pen.accent
-            elif column < here and text == "─":
-                text = "━"
-            elif column < here and text == "┬":
-                text = "┯"
-            parts.append((text, style))
-        return parts
+        bounds = {0, here + 1, track}
+        at = -1 if marked is None else int(columns[marked])
+        if at >= 0 and at != here:
+            cells[at] = "A"
+            bounds |= {at, at + 1}
+        return [
+            (
+                "".join(cells[start:end]),
+                pen.mark if start == at != here else pen.accent if start <= here else pen.rule,
+            )
+            for start, end in pairwise(sorted(bounds))
+        ]
 
     def _names(self) -> str:
         """Short names of as many steps as have room, the first and the last among them."""

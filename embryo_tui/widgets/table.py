@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
@@ -15,8 +14,10 @@ from textual.message import Message
 from textual.strip import Strip
 
 from embryo_tui.widgets.ink import LETTERS, Ink
-from embryo_tui.widgets.panel import Content, Panel, fit, line
+from embryo_tui.widgets.panel import Content, Panel, fit, line, wide
 
+#: Lines that are kept as they were drawn, for when the table scrolls.
+DRAWN = 200
 #: What a piece of text is, from which its style follows; "series" takes the colour of the cell's tint.
 Role = Literal["text", "strong", "dim", "faint", "good", "bad", "series"]
 
@@ -53,19 +54,27 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Lines by their keys; ``make`` gives the cells of one, and is asked for visible lines only."""
+    """Lines by their keys; ``make`` gives the cells of one, asked for visible lines only, once each."""
 
     keys: tuple[Hashable, ...] = ()
     make: Callable[[int], tuple[Cell, ...]] = lambda _index: ()
+    made: dict[int, tuple[Cell, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Rows:
         """Lines that are made already."""
         return cls(tuple(row.key for row in rows), lambda index: rows[index].cells)
 
+    def cells(self, index: int) -> tuple[Cell, ...]:
+        """The cells of the line at an index."""
+        found = self.made.get(index)
+        if found is None:
+            found = self.made[index] = self.make(index)
+        return found
+
     def __getitem__(self, index: int) -> Row:
         """The line at an index."""
-        return Row(self.keys[index], self.make(index))
+        return Row(self.keys[index], self.cells(index))
 
 
 class Table(Panel):
@@ -115,6 +124,8 @@ class Table(Panel):
         self._top = 0
         self._fitted: list[int] = []
         self._widths_for: tuple[int, tuple[Column, ...]] | None = None
+        self._drawn: dict[tuple[int, Style | None, str], Strip] = {}
+        self._drawn_for: tuple[object, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -152,13 +163,15 @@ class Table(Panel):
         text = self._empty if empty is None else empty
         moved = key != self._key or new.keys != self._rows.keys
         whole = moved or heads != self._columns or text != self._empty
-        self._rows, self._key, self._columns, self._empty = new, key, heads, text
+        self._rows, self._key, self._empty = new, key, text
+        if heads != self._columns:
+            self._columns = heads
         if moved:
             self._follow()
         if whole:
             self.refresh()
             return
-        changed = [index for index, cells in self._seen.items() if new.make(index) != cells]
+        changed = [index for index, cells in self._seen.items() if new.cells(index) != cells]
         lines = [index - self._top for index in changed if 0 <= index - self._top < self._room]
         if lines:
             self.refresh_lines(2 + min(lines), max(lines) - min(lines) + 1)
@@ -216,16 +229,23 @@ class Table(Panel):
         index = self._top + y - 1
         if index >= len(self._rows.keys):
             return Strip.blank(width, pen.blank) if self._rows.keys else self.said(self._empty, y, width, pen)
-        row = self._rows[index]
-        self._seen[index] = row.cells
+        self._seen[index] = shown = self._rows.cells(index)
         over = None
-        if row.key == self._key:
+        if self._rows.keys[index] == self._key:
             over = pen.chosen if self.has_focus else pen.chosen_dull
-        parts = self._parts(row.cells, widths, pen, over)
-        used = sum(cell_len(text) for text, _ in parts)
-        parts.append((" " * max(0, inner - used), over or pen.blank))
-        parts.append((self._thumb(y - 1), pen.rule))
-        return line(parts, width, pen.blank)
+        drawn_for = (self._rows, self._columns, width, pen)
+        if self._drawn_for != drawn_for or len(self._drawn) > DRAWN:
+            self._drawn_for = drawn_for
+            self._drawn.clear()
+        thumb = self._thumb(y - 1)
+        strip = self._drawn.get((index, over, thumb))
+        if strip is None:
+            parts = self._parts(shown, widths, pen, over)
+            used = sum(wide(text) for text, _ in parts)
+            parts.append((" " * max(0, inner - used), over or pen.blank))
+            parts.append((thumb, pen.rule))
+            strip = self._drawn[index, over, thumb] = line(parts, width, pen.blank)
+        return strip
 
     def _parts(
         self, cells: Sequence[Cell], widths: list[int], pen: Ink, over: Style | None
@@ -240,8 +260,11 @@ class Table(Panel):
                     bgcolor=over.bgcolor, reverse=over.reverse, bold=True
                 )
             named = pen.mono and cell.role == "series"
-            text = LETTERS[cell.tint % 26] if named else fit(cell.text, min(width, cell_len(cell.text)))
-            space = " " * (width - cell_len(text))
+            text = LETTERS[cell.tint % 26] if named else cell.text
+            size = wide(text)
+            if size > width:
+                text, size = fit(text, width), width
+            space = " " * (width - size)
             parts.append((f"{space}{text} " if column.right else f"{text}{space} ", style))
         return parts
 

@@ -180,6 +180,16 @@ async def test_the_diagonal_head_is_seen_as_number_and_as_map(world: Any, store:
         assert "garden" in world.shown(app.query_one("#map", HeatMap))
 
 
+async def test_small_maps_end_where_their_panel_does(world: Any, store: Path) -> None:
+    async with world.opened(store, Look(screen="attention"), size=(160, 45)) as (app, pilot):
+        await world.settle(pilot)
+        panel = app.query_one("#thumbnails")
+        for width in (160, 134, 132, 131):
+            await pilot.resize_terminal(width, 45)
+            lines = [panel.render_line(y) for y in range(panel.size.height)]
+            assert {strip.cell_length for strip in lines} == {panel.size.width}
+
+
 async def test_the_difference_of_two_steps_is_signed(world: Any, store: Path) -> None:
     async with world.opened(store, Look(screen="attention", step=1000, layer=2, head=3)) as (app, pilot):
         await pilot.press("m", "home", "d")

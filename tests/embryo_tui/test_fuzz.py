@@ -42,6 +42,8 @@ SIZES = ((7, 5), (40, 10), (80, 24), (120, 40), (160, 45), (300, 90))
 #: Markup, emoji, a combining letter, control characters: what foreign names may hold.
 NAME = "a[bold]b[/]🙂é\x1b[31m\n{x}"
 MANY, FEW = 20_000, 600
+#: Escapes after which whatever lies over the screen must be gone: others may have opened in between.
+STUBBORN = 100
 
 
 def gaps(world: Any) -> Iterator[Commit]:
@@ -75,16 +77,22 @@ def torn_store(tmp_path: Path, world: Any) -> Path:
 
 
 def keys(chance: random.Random, count: int) -> list[tuple[str, str]]:
-    """Screen and key: every action on every screen where it means something, often enough, in any order."""
-    wanted = [
-        (view.key, key)
-        for view in SCREENS
-        for action in ACTIONS
-        for key in action.keys
-        if action.id != "quit" and action.where in (view.key, EVERYWHERE)
-    ]
-    wanted += [(view.key, key) for view in SCREENS for key in OTHERS]
-    found = [pair for pair in wanted for _ in range(count // len(wanted))]
+    """Screen and key: every action on every screen where it means something, often enough, in any order.
+
+    What has one key on one screen is pressed more often: a line being typed, or a dialog, takes many away.
+    """
+    found: list[tuple[str, str]] = []
+    wanted = [(view.key, key) for view in SCREENS for key in OTHERS]
+    for action in ACTIONS:
+        pairs = [
+            (view.key, key)
+            for view in SCREENS
+            for key in action.keys
+            if action.id != "quit" and action.where in (view.key, EVERYWHERE)
+        ]
+        found += pairs * (count // 60 // max(1, len(pairs)))
+        wanted += pairs
+    found += wanted * ((count - len(found)) // len(wanted))
     found += chance.choices(wanted, k=count - len(found))
     chance.shuffle(found)
     return found
@@ -111,11 +119,15 @@ async def test_keys_clicks_and_sizes_never_break_the_app(
     monkeypatch.setattr(Deeds, "quit", lambda _: None)
     app = EmbryoApp([torn_store])
     seen: Counter[str] = Counter()
+    escapes = 0
     async with app.run_test(size=(120, 40)) as pilot:
         await world.settle(pilot)
         for place, (screen, key) in enumerate(keys(chance, count)):
             if app.look.screen != screen and len(app.screen_stack) == 1 and chance.random() < 0.8:
                 await app.action_show(screen)
+            if app.return_code is not None:
+                # It failed; leaving its context raises what it failed with.
+                break
             seen[app.look.screen] += 1
             _press(app, key)
             what = chance.random()
@@ -125,13 +137,20 @@ async def test_keys_clicks_and_sizes_never_break_the_app(
                 await pilot.resize_terminal(*chance.choice(SIZES))
             if place % 8 == 0:
                 await pilot.pause()
-            if len(app.screen_stack) > 1 and chance.random() < 0.4:
+            if len(app.screen_stack) == 1:
+                escapes = 0
+            elif chance.random() < 0.4:
                 _press(app, "escape")
+                escapes += 1
+                assert escapes < STUBBORN, f"{app.screen_stack} stays; the focus is on {app.focused}"
         for _ in range(200):
             # What was pressed last is still on its way.
             await pilot.pause(0.01)
-        while len(app.screen_stack) > 1:
+        for _ in range(STUBBORN):
+            if len(app.screen_stack) == 1 or app.return_code is not None:
+                break
             await pilot.press("escape")
+        assert len(app.screen_stack) == 1, f"{app.screen_stack} stays; the focus is on {app.focused}"
         await pilot.resize_terminal(160, 45)
         await pilot.press("escape")
         if app.player.playing:

@@ -338,3 +338,26 @@ def test_a_database_that_may_not_be_written(
 
 def test_a_database_in_a_folder_that_is_not_there(world: Path, evaluate: Evaluate) -> None:
     assert_refused(evaluate("--db", "nowhere/results.duckdb"), 2, "nowhere")
+
+
+@pytest.mark.parametrize("content", ["[]", "\x00"])
+def test_a_run_json_that_is_none_stops_before_anything_is_computed(
+    world: Path, evaluate: Evaluate, content: str
+) -> None:
+    Path("checkpoints/tiny/run.json").write_text(content)
+    code, _, err = evaluate("--task", "mlm")
+    assert code == 2
+    assert "checkpoints/tiny/run.json" in err
+    assert "Traceback" not in err
+    assert not Path(DB).exists()
+
+
+def test_names_that_cannot_be_shown(world: Path, evaluate: Evaluate) -> None:
+    Path("data/bank").rename("data/b\x1b[31m")
+    code, _, err = evaluate("--dry-run")
+    assert code == 0
+    assert "'b\\x1b[31m' is not used: its name cannot be shown. Rename it." in err
+    Path("checkpoints/tiny").rename("checkpoints/t\ny")
+    code, _, err = evaluate("--dry-run")
+    assert code == 2
+    assert "a run's folder is named 't\\ny', which cannot be shown. Rename it." in err
