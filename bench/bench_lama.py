@@ -80,8 +80,8 @@ def ours(folder: Path, corpus: FactCorpus, device: str, dtype: Dtype) -> tuple[C
 
     def work() -> LamaAnswers:
         collector = prepared.start()
-        for index, batch in enumerate(prepared.stream.batches):
-            collector.see(index, batch, look(resident, prepared.stream, index))
+        for index, (batch, seen) in enumerate(look(resident, prepared.stream)):
+            collector.see(index, batch, seen)
         (answers,) = collector.findings()["paper"].payloads
         assert isinstance(answers, LamaAnswers)
         return answers

@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import argparse
 import pickle
-import sys
 import tempfile
 import time
-import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,28 +28,22 @@ from unittest import mock
 import numpy as np
 import torch
 import transformers
+from base_models import without_store
 from transformers import AlbertConfig, AlbertModel
 
-try:
-    import duckdb  # noqa: F401
-except ImportError:
-    # Nothing is stored here: of the store the records alone are needed, which need no database.
-    store = types.ModuleType("embryo_store")
-    store.__path__ = [str(Path(__file__).parents[1] / "embryo_store")]
-    sys.modules["embryo_store"] = store
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+without_store()
 
-from evaluators.batches import Batch
-from evaluators.checkpoints import CheckpointStore
-from evaluators.corpora.edges import EDGE_TASKS, PAIRED, SPLITS, EdgeBuilder, EdgeCorpus, EdgeTask, Target
-from evaluators.hardware import Dtype, resolve_dtype
-from evaluators.loading import Resident
-from evaluators.probes.features import FeatureBank, Pooling, poolings
-from evaluators.probes.judge import Questions, examples, judge
-from evaluators.probes.labels import PAPER_LABELS
-from evaluators.probes.sample import Sample, draw
-from evaluators.probes.solver import Examples, Fit, fit
-from evaluators.probes.spans import Rows, TaskSpans, rows_of, spans_of
+from evaluators.batches import Batch  # noqa: E402
+from evaluators.checkpoints import CheckpointStore  # noqa: E402
+from evaluators.corpora.edges import EDGE_TASKS, PAIRED, SPLITS, EdgeBuilder, EdgeCorpus, EdgeTask, Target  # noqa: E402
+from evaluators.hardware import Dtype, resolve_dtype  # noqa: E402
+from evaluators.loading import Resident  # noqa: E402
+from evaluators.probes.features import FeatureBank, Pooling, poolings  # noqa: E402
+from evaluators.probes.judge import Questions, examples, judge  # noqa: E402
+from evaluators.probes.labels import PAPER_LABELS  # noqa: E402
+from evaluators.probes.sample import Sample, draw  # noqa: E402
+from evaluators.probes.solver import Examples, Fit, fit  # noqa: E402
+from evaluators.probes.spans import Rows, TaskSpans, rows_of, spans_of  # noqa: E402
 
 TYPES = 12_000
 ADAM_STEPS = 30_000

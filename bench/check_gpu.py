@@ -84,8 +84,8 @@ def find(folder: Path, task: ModelTask, corpus: Corpus, device: str, dtype: Dtyp
     resident.hold(saved)
     prepared = task.prepare(corpus, load_vocabulary(saved), 128)
     collector = prepared.start()
-    for index, batch in enumerate(prepared.stream.batches):
-        collector.see(index, batch, look(resident, prepared.stream, index))
+    for index, (batch, seen) in enumerate(look(resident, prepared.stream)):
+        collector.see(index, batch, seen)
     return collector.findings()["paper"]
 
 

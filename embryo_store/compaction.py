@@ -20,6 +20,7 @@ from embryo_store.engine import SUFFIXES, quoted, transaction
 from embryo_store.errors import MergeConflict, NothingFound, StoreError
 from embryo_store.explain import system_explained
 from embryo_store.merging import RUN_TABLES, renamed
+from embryo_store.naming import refuse_no_names
 from embryo_store.open import alone
 from embryo_store.write import fold_in
 
@@ -78,8 +79,10 @@ def compact(
 def rename(path: str | Path, old: str, new: str, *, memory: str = "2GB", timeout: float = 60.0) -> None:
     """Gives a run another name wherever it stands. Compacts the store on the way: the name is in every row.
 
-    Raises NothingFound without a run ``old``, MergeConflict where there is a run ``new``, StoreError.
+    Raises NothingFound without a run ``old``, MergeConflict where there is a run ``new``, BadName, and
+    StoreError.
     """
+    refuse_no_names([new])
     fold_in(path, timeout=timeout)
     _rewritten(path, {old: new}, memory=memory, block_size=None, timeout=timeout)
 

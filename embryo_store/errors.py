@@ -73,6 +73,12 @@ class MissingPackage(StoreError):
     exit_code = 2
 
 
+class BadName(StoreError):
+    """A name for a run that could not be shown."""
+
+    exit_code = 2
+
+
 class MergeConflict(StoreError):
     """Two stores hold different results under the same names."""
 

@@ -11,6 +11,7 @@ import duckdb
 from embryo_store import schema
 from embryo_store.engine import quoted
 from embryo_store.errors import MergeConflict
+from embryo_store.naming import refuse_no_names
 from embryo_store.open import reading, writing
 
 MERGE_SQL = files("embryo_store").joinpath("merging.sql").read_text("utf-8")
@@ -41,6 +42,9 @@ def merge(
     of different inputs, StoreError as ``read`` and ``commit`` do.
     """
     there = Path(other).resolve()
+    if there == Path(path).resolve():
+        raise MergeConflict(f"{path} and {other} are the same store. Name another one to take in.")
+    refuse_no_names((rename or {}).values())
     with reading(there, timeout=timeout, query_seconds=timeout):
         # Looked at, and so found to be a store of this schema that bears no false names.
         pass

@@ -1,5 +1,5 @@
--- Takes everything of the attached store `other` into this one: reference rows where they are absent, results in
--- the place of those under the same keys. The temporary views `other_…` are its tables, runs renamed.
+-- Takes everything of the attached store `other` into this one: reference rows where they are absent, ranks of words
+-- and results in the place of those under the same keys. The temporary views `other_…` are its tables, runs renamed.
 
 INSERT OR REPLACE INTO runs SELECT * FROM other_runs;
 INSERT OR REPLACE INTO checkpoints SELECT * FROM other_checkpoints;
@@ -7,6 +7,8 @@ INSERT INTO vocabularies SELECT * FROM other_vocabularies
 WHERE vocab NOT IN (SELECT DISTINCT vocab FROM vocabularies);
 INSERT INTO words SELECT o.* FROM other_words AS o
 ANTI JOIN (SELECT DISTINCT dataset, data_hash FROM words) AS known USING (dataset, data_hash);
+UPDATE words AS t SET rank = o.rank FROM other_words AS o
+WHERE (t.dataset, t.data_hash, t.word_id) = (o.dataset, o.data_hash, o.word_id) AND t.rank <> o.rank;
 INSERT INTO datasets SELECT o.* FROM other_datasets AS o ANTI JOIN datasets AS known USING (dataset, data_hash);
 INSERT OR REPLACE INTO relations SELECT * FROM other_relations;
 INSERT INTO sentences SELECT o.* FROM other_sentences AS o

@@ -167,7 +167,8 @@ class Reader:
         if shown is None:
             return None
         dataset, seed, shown_step = shown
-        rows = self._columns(sql.FACTS_AT, [top, top, run, shown_step, dataset, seed, relation])
+        query = sql.FACTS_AT.format(predictions=predictions(top))
+        rows = self._columns(query, [run, shown_step, dataset, seed, relation])
         return FactsAtStep(
             run=run,
             step=shown_step,
@@ -177,8 +178,8 @@ class Reader:
             object=tuple(rows["object"]),
             gold_rank=_ints(rows["gold_rank"]),
             gold_logp=_floats(rows["gold_logp"]),
-            tokens=self.words_of(run, _stacked(rows["tokens"])),
-            logps=_stacked(rows["logps"]).astype(np.float64),
+            tokens=self.words_of(run, side_by_side(rows, "token")),
+            logps=side_by_side(rows, "logp").astype(np.float64),
         )
 
     def biography(self, run: str, fact_id: int, *, top: int = 5) -> Biography | None:
@@ -187,7 +188,8 @@ class Reader:
         if fact is None:
             return None
         dataset, seed, relation, template, subject, object_ = fact
-        rows = self._columns(sql.BIOGRAPHY, [top, top, run, fact_id, dataset, seed])
+        query = sql.BIOGRAPHY.format(predictions=predictions(top))
+        rows = self._columns(query, [run, fact_id, dataset, seed])
         echoes = rows["echo"].tolist()
         listed = [echo for echo in echoes if echo is not None]
         words = iter(self.words_of(run, listed))
@@ -201,8 +203,8 @@ class Reader:
             step=_ints(rows["step"]),
             gold_rank=_ints(rows["gold_rank"]),
             gold_logp=_floats(rows["gold_logp"]),
-            tokens=self.words_of(run, _stacked(rows["tokens"])),
-            logps=_stacked(rows["logps"]).astype(np.float64),
+            tokens=self.words_of(run, side_by_side(rows, "token")),
+            logps=side_by_side(rows, "logp").astype(np.float64),
             echo=tuple(None if echo is None else " ".join(next(words)) for echo in echoes),
         )
 
@@ -381,8 +383,18 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _stacked(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.stack(rows.tolist()) if len(rows) else np.empty((0, 0), dtype=np.int64)
+def predictions(top: int) -> str:
+    """``, token1, logp1, token2 …``: the columns of the best ``top`` predictions to each fact."""
+    return "".join(sql.PREDICTION.format(k=k) for k in range(1, top + 1))
+
+
+def side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
+    """The columns ``name1``, ``name2`` … as ``(rows, columns)``; a column that no row has ends them."""
+    columns = [rows[column] for column in rows if column.rstrip("0123456789") == name]
+    known = [column for column in columns if len(column) and not np.ma.getmaskarray(column).all()]
+    if not known:
+        return np.empty((len(rows["gold_rank"]), 0))
+    return np.stack([np.ma.getdata(column) for column in known], axis=1)
 
 
 def _maps(blobs: npt.NDArray[Any], size: int) -> npt.NDArray[np.uint8]:

@@ -52,6 +52,10 @@ FROM relations AS r LEFT JOIN counts AS c USING (dataset, relation)
 ORDER BY r.dataset, r.relation
 """
 
+#: The ``k``-th prediction to each fact of ``lama AS l``. A list becomes a Python object a row; numbers one by
+#: one become arrays.
+PREDICTION = ", l.tokens[{k}] AS token{k}, l.logps[{k}] AS logp{k}"
+
 LAMA_SHOWN = """
 SELECT e.dataset, e.seed, max(e.step) AS step
 FROM evaluations AS e JOIN relations AS r USING (dataset)
@@ -61,10 +65,9 @@ GROUP BY e.dataset, e.seed ORDER BY e.dataset, e.seed LIMIT 1
 """
 
 FACTS_AT = """
-SELECT l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp,
-       l.tokens[1:$1] AS tokens, l.logps[1:$2] AS logps
+SELECT l.fact_id, f.subject, f.object, l.gold_rank, l.gold_logp{predictions}
 FROM lama AS l JOIN facts AS f USING (fact_id)
-WHERE l.run = $3 AND l.step = $4 AND l.dataset = $5 AND l.seed = $6 AND f.relation = $7
+WHERE l.run = $1 AND l.step = $2 AND l.dataset = $3 AND l.seed = $4 AND f.relation = $5
 ORDER BY l.fact_id
 """
 
@@ -78,10 +81,10 @@ ORDER BY e.dataset, e.seed LIMIT 1
 """
 
 BIOGRAPHY = """
-SELECT step, gold_rank, gold_logp, tokens[1:$1] AS tokens, logps[1:$2] AS logps, echo
-FROM lama
-WHERE run = $3 AND fact_id = $4 AND dataset = $5 AND seed = $6
-ORDER BY step
+SELECT l.step, l.gold_rank, l.gold_logp{predictions}, l.echo
+FROM lama AS l
+WHERE l.run = $1 AND l.fact_id = $2 AND l.dataset = $3 AND l.seed = $4
+ORDER BY l.step
 """
 
 LEDGER_SHOWN = """

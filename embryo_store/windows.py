@@ -5,16 +5,14 @@ One step costs a scan of the rows around it; ten neighbouring steps cost little 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from embryo_store.answers import FactsAtStep
 from embryo_store.attention_answers import AttentionBytes
 from embryo_store.probe_answers import LABELS, ProbeAt, made
-from embryo_store.query import Reader
+from embryo_store.query import Reader, predictions, side_by_side
 
 #: Steps whose maps are read in one pass: an answer is held three times over while it is taken apart.
 MAPS = 4
@@ -34,7 +32,7 @@ WHERE run = $1 AND step BETWEEN $2 AND $3 AND list_contains($4::INTEGER[], step)
 """
 
 _FACTS = """
-SELECT l.step, l.fact_id, l.gold_rank, l.gold_logp, {columns}
+SELECT l.step, l.fact_id, l.gold_rank, l.gold_logp{predictions}
 FROM lama AS l SEMI JOIN (SELECT fact_id FROM facts WHERE relation = $7) AS f USING (fact_id)
 WHERE l.run = $1 AND l.step BETWEEN $2 AND $3 AND list_contains($4::INTEGER[], l.step)
   AND l.dataset = $5 AND l.seed = $6
@@ -42,8 +40,6 @@ ORDER BY l.step, l.fact_id
 """
 #: Asked once for all steps: strings cost more than numbers.
 _NAMES = "SELECT fact_id, subject, object FROM facts WHERE relation = $1"
-#: A list becomes a Python object a row; numbers one by one become arrays.
-_PREDICTION = "l.tokens[{k}] AS token{k}, l.logps[{k}] AS logp{k}"
 
 
 def attention_window(
@@ -77,10 +73,9 @@ def facts_window(
     dataset, seed, at = shown
     found: dict[int, FactsAtStep] = {}
     if wanted := sorted(step for step in set(at) if step is not None):
-        columns = ", ".join(_PREDICTION.format(k=k) for k in range(1, top + 1))
         values = [run, wanted[0], wanted[-1], wanted, dataset, seed, relation]
-        rows = reader.arrays(_FACTS.format(columns=columns), values)
-        tokens, logps = _side_by_side(rows, "token"), _side_by_side(rows, "logp")
+        rows = reader.arrays(_FACTS.format(predictions=predictions(top)), values)
+        tokens, logps = side_by_side(rows, "token"), side_by_side(rows, "logp")
         words = reader.words_of(run, tokens)
         named = {fact: (subject, answer) for fact, subject, answer in reader.sql(_NAMES, [relation]).rows}
         ids: list[int] = []
@@ -121,15 +116,6 @@ def probe_window(
         for step in wanted:
             found[step] = made(run, task, step, layer, [row[1:] for row in rows if row[0] == step])
     return tuple(None if step is None else found[step] for step in at)
-
-
-def _side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
-    """The columns ``name1``, ``name2`` … as ``(rows, columns)``; a column that no row has ends them."""
-    columns = [rows[column] for column in rows if column.rstrip("0123456789") == name]
-    known = [column for column in columns if len(column) and not np.ma.getmaskarray(column).all()]
-    if not known:
-        return np.empty((len(rows["step"]), 0))
-    return np.stack([np.ma.getdata(column) for column in known], axis=1)
 
 
 def _shown(

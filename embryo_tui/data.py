@@ -84,6 +84,11 @@ class _Store:
     runs: tuple[str, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def readable(self) -> bool:
+        """Whether nothing is known that keeps it from being read."""
+        return self.notice.kind in ("fine", "replaced")
+
     def own(self, name: str) -> str | None:
         """The run that goes by a name; None where this store holds none."""
         return next((run for run in self.runs if self.names.get(run, run) == name), None)
@@ -147,7 +152,7 @@ class Desk:
                     self._cache.move_to_end(part)
                     found.append(kept[1])
                     fresh = fresh and kept[0] == store.generation
-                elif store.notice == FINE:
+                elif store.readable:
                     return None
             if not found:
                 return None
@@ -237,7 +242,7 @@ class Desk:
         store = self._stores[part[0]]
         if part in self._asked or self._cache.get(part, (-1,))[0] == store.generation:
             return False
-        return store.notice.kind in ("fine", "replaced") or store.rests_until < time.monotonic()
+        return store.readable or store.rests_until < time.monotonic()
 
     def _look_at_file(self, place: int) -> None:
         """Takes note of a file that changed, went or came back."""

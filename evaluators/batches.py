@@ -4,7 +4,7 @@ stored number never depends on what was evaluated beside it. Knows no model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,20 @@ class Stream:
     def pieces(self) -> int:
         """The number of pieces that the pass reads."""
         return sum(batch.ids.size for batch in self.batches)
+
+
+def together(batches: Sequence[Batch], budget: int) -> Iterator[slice]:
+    """Neighbours of one length, under a larger ``budget`` of pieces: where each such group stands."""
+    start = 0
+    while start < len(batches):
+        length, pieces, end = batches[start].ids.shape[1], 0, start
+        while end < len(batches) and batches[end].ids.shape[1] == length:
+            pieces += batches[end].ids.size
+            if pieces > budget and end > start:
+                break
+            end += 1
+        yield slice(start, end)
+        start = end
 
 
 def by_length(rows: Sequence[Ints], budget: int = BUDGET) -> tuple[Batch, ...]:

@@ -165,7 +165,9 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         help="text, treebank or counts by which words are ranked (each corpus by its own)",
     )
     parser.add_argument(
-        "--dtype", choices=("fp32", "bf16", "auto"), help="auto: bf16 where the processor has it"
+        "--dtype",
+        choices=("fp32", "bf16", "auto"),
+        help="auto: bf16 where the GPU, or else the processor, has it",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of PyTorch (by the model's width)")
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 import embryo_store
 from embryo_store.evaluating import cloze_answers
+from embryo_store.naming import is_name
 from evaluators.claims import Claims
 from evaluators.console import console
 from evaluators.corpora.base import SentenceCorpus
@@ -57,6 +58,8 @@ def run(given: Namespace, settings: Settings) -> int:
 
 
 def _prepare(text: str, settings: Settings) -> Prepared:
+    if not is_name(text):
+        raise InputError(f"cloze: {text!a} holds characters that are no text. Write one line of UTF-8.")
     corpus = SentenceCorpus(text, "embryo-eval cloze", digest([("cloze", text.encode())]), (text,))
     data = DataFolder(settings.data, (Found(text, "asked", Path(), lambda path, name: corpus),), ())
     source, dtype = source_of(settings), resolve_dtype(settings.dtype)

@@ -5,14 +5,16 @@ A checkpoint that cannot be evaluated is answered with the reason; it never stop
 
 from __future__ import annotations
 
+import itertools
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import numpy as np
 import torch
 
-from evaluators.batches import Stream
+from evaluators.batches import Batch, Stream, together
 from evaluators.checkpoints import SavedStep
 from evaluators.errors import CheckpointError
 from evaluators.families import longest_input
@@ -133,8 +135,7 @@ class Computer:
         self._resident.hold(saved)
         stream = replace(sharing[0].stream, layers=any(prepared.stream.layers for prepared in sharing))
         collectors = [prepared.start() for prepared in sharing]
-        for index, batch in enumerate(stream.batches[:most]):
-            seen = look(self._resident, stream, index)
+        for index, (batch, seen) in enumerate(look(self._resident, stream, most)):
             for collector in collectors:
                 collector.see(index, batch, seen)
         return collectors
@@ -144,14 +145,23 @@ class Computer:
         batches = tuple(collector.follow())
         if batches:
             self._resident.hold(saved)
-        for index, batch in enumerate(batches):
-            collector.see_again(index, batch, look(self._resident, Stream((), batches), index))
+        for index, (batch, seen) in enumerate(look(self._resident, Stream((), batches))):
+            collector.see_again(index, batch, seen)
 
 
-def look(resident: Resident, stream: Stream, index: int) -> Pass:
-    """What the loaded model makes of one batch. Heads are looked for when a task asks: not every model has
-    one, nor every task needs it.
+def look(resident: Resident, stream: Stream, most: int | None = None) -> Iterator[tuple[Batch, Pass]]:
+    """What the loaded model makes of the first ``most`` batches, one by one.
+
+    Batches of one length are computed together where the device is fast with more than one: rows know nothing
+    of one another. Heads are looked for when a task asks: not every model has one, nor every task needs it.
     """
+    batches = stream.batches[:most]
+    for group in together(batches, resident.budget):
+        yield from zip(batches[group], _together(resident, stream, group), strict=True)
+
+
+def _together(resident: Resident, stream: Stream, group: slice) -> Iterator[Pass]:
+    """One forward pass over neighbouring batches of one length, and what is each one's part in it."""
 
     def head(states: torch.Tensor) -> torch.Tensor:
         return resident.head()(states)
@@ -159,15 +169,23 @@ def look(resident: Resident, stream: Stream, index: int) -> Pass:
     def detect(states: torch.Tensor) -> torch.Tensor:
         return resident.detector()(states)
 
-    ids = torch.from_numpy(stream.batches[index].ids)
+    batches = stream.batches[group]
+    ids = torch.from_numpy(np.concatenate([batch.ids for batch in batches]))
+    first = np.cumsum([0, *(len(batch.ids) for batch in batches)])
     if stream.places and not stream.attentions and not stream.layers:
-        row, column = (torch.from_numpy(part) for part in stream.places[index])
-        return Pass(resident.states(ids, row, column), (), head, detect=detect, chosen=True)
-    if stream.layers and not stream.attentions:
-        layers = resident.layers(ids)
-        return Pass(layers[-1], (), head, layers, detect)
-    out = resident.body(ids, attentions=stream.attentions, layers=stream.layers)
-    return Pass(out.last_hidden_state, out.attentions or (), head, out.hidden_states or (), detect)
+        places = stream.places[group]
+        row = np.concatenate([rows + start for (rows, _), start in zip(places, first[:-1], strict=True)])
+        column = np.concatenate([columns for _, columns in places])
+        states = resident.states(ids, torch.from_numpy(row), torch.from_numpy(column))
+        for part in states.split([len(rows) for rows, _ in places]):
+            yield Pass(part, (), head, detect=detect, chosen=True)
+        return
+    layers, maps = resident.every(ids, maps=stream.attentions)
+    for start, end in itertools.pairwise(first):
+        mine = tuple(layer[start:end] for layer in layers)
+        yield Pass(
+            mine[-1], tuple(one[start:end] for one in maps), head, mine if stream.layers else (), detect
+        )
 
 
 def take_gpu(place: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -43,9 +43,16 @@ class Desk:
         """
         embryo_store.commit_all(self.settings.db, [self._commit(job, answer) for job, answer in answered])
 
+    def look_up(self, runs: Iterable[str]) -> None:
+        """Reads what is said of the runs that will be written of.
+
+        Raises:
+            InputError: a run.json cannot be used: better known before hours of computing than at a commit.
+        """
+        self._runs |= {run: self.source.describe(run) for run in sorted(set(runs) - self._runs.keys())}
+
     def _commit(self, job: Job, answer: Answer) -> Commit:
-        if job.saved.run not in self._runs:
-            self._runs[job.saved.run] = self.source.describe(job.saved.run)
+        self.look_up([job.saved.run])
         evaluations = [self._evaluation(job, answer, protocol) for protocol in job.identities]
         return Commit(
             self._runs[job.saved.run], job.saved.record(), evaluations, answer.dataset, answer.vocabulary

@@ -1,11 +1,11 @@
 """The encoders of ALBERT, BERT, ELECTRA, RoBERTa and DistilBERT, for the states that are read, no others.
 
-Probes read every layer. Masked prediction reads the last layer at the masked pieces and nothing else: it is
-computed for these alone, its keys and values not at all (``_last``). The masked copies of a sentence enter
-the first layer almost alike: its queries, keys and values are computed once for every token at a place. In
-bf16 on CPUs, products run in oneDNN with packed weights and the activation fused; additions to the residual
-stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are taken over
-once a checkpoint.
+Probes and attention read every layer. Masked prediction reads the last layer at the masked pieces and nothing
+else: it is computed for these alone, its keys and values not at all (``_last``). The masked copies of a
+sentence enter the first layer almost alike: its queries, keys and values are computed once for every token at
+a place. In bf16 on CPUs, products run in oneDNN with packed weights and the activation fused; additions to
+the residual stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are
+taken over once a checkpoint.
 """
 
 from __future__ import annotations
@@ -71,41 +71,65 @@ class Encoder:
                 return state[:0].float()
             return self._last(state, rows, length, row, column)
 
-    def every(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Every layer's states (rows, length, width) in fp32, embeddings first, of rows of one length."""
+    def every(
+        self, ids: torch.Tensor, *, maps: bool = False
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """Of rows of one length every layer's states (rows, length, width) in fp32, embeddings first; with
+        ``maps`` every layer's attention (rows, heads, length, length) in fp32.
+        """
+        seen: list[torch.Tensor] | None = [] if maps else None
         with torch.inference_mode():
-            return tuple(state.view(*ids.shape, -1) for state in self._through(ids, self.layers))
+            states = self._through(ids, self.layers, maps=seen)
+            return tuple(state.view(*ids.shape, -1) for state in states), tuple(seen or ())
 
     def _through(
-        self, ids: torch.Tensor, layers: Sequence[_Layer], *, alike: bool = False
+        self,
+        ids: torch.Tensor,
+        layers: Sequence[_Layer],
+        *,
+        alike: bool = False,
+        maps: list[torch.Tensor] | None = None,
     ) -> Iterator[torch.Tensor]:
         """The embeddings' states (pieces, width), and those of each of the ``layers``. ``alike``: many rows
-        have the same tokens at the same places.
+        have the same tokens at the same places. ``maps`` takes each layer's attention.
         """
+        rows, length = ids.shape
         state = self.embed(ids).flatten(0, 1)
         yield state
         for number, layer in enumerate(layers):
             shown = state.to(self.dtype)
             three = _once(layer.all_three, shown, ids) if alike and not number else layer.all_three(shown)
-            state = _finish(layer, state, self._mix(three, *ids.shape), self.dtype)
+            state = _finish(layer, state, self._mix(three, rows, length, maps), self.dtype)
             yield state
 
-    def _mix(self, three: torch.Tensor, rows: int, length: int) -> torch.Tensor:
+    def _mix(
+        self, three: torch.Tensor, rows: int, length: int, maps: list[torch.Tensor] | None
+    ) -> torch.Tensor:
         """Attention of every piece to its row; (pieces, 3 · width) to (pieces, width)."""
         query, key, value = three.view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = self._attend(query, key, value)
+        mixed = self._attend(query, key, value, maps)
         return mixed.transpose(1, 2).reshape(rows * length, -1)
 
-    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    def _attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        maps: list[torch.Tensor] | None,
+    ) -> torch.Tensor:
         """Attention (rows, heads, length, width of a head). On CPUs PyTorch's own kernel is made for long
-        rows; in bf16, sentences take half its time as batched products.
+        rows, and gives no maps back; in bf16, sentences take half its time as batched products.
         """
-        if self.dtype != torch.bfloat16 or query.is_cuda or query.shape[2] > _SHORT:
+        slow = self.dtype == torch.bfloat16 and not query.is_cuda and query.shape[2] <= _SHORT
+        if maps is None and not slow:
             return functional.scaled_dot_product_attention(query, key, value)
         shape = query.shape
         query, key, value = (part.flatten(0, 1) for part in (query, key, value))
         scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(shape[-1] ** -0.5)
-        return torch.bmm(scores.softmax(-1).to(self.dtype), value).view(shape)
+        weights = scores.softmax(-1)
+        if maps is not None:
+            maps.append(weights.view(*shape[:2], *weights.shape[1:]))
+        return torch.bmm(weights.to(self.dtype), value).view(shape)
 
     def _last(
         self, state: torch.Tensor, rows: int, length: int, row: torch.Tensor, column: torch.Tensor

@@ -19,6 +19,7 @@ import torch
 import transformers
 from transformers.activations import NewGELUActivation
 
+from evaluators.batches import BUDGET
 from evaluators.checkpoints import ModelFile, SavedStep
 from evaluators.checkpoints.base import CONFIG_FILE
 from evaluators.encoder import Encoder, make_encoder
@@ -31,6 +32,9 @@ _MOST_THREADS = torch.get_num_threads()
 #: many times more on a busy machine.
 _WIDE = 512
 
+
+#: Pieces that a GPU computes at a time: fewer leave most of it idle.
+_GPU_BUDGET = 32_768
 
 #: Models kept in memory at a time: an ELECTRA needs its generator and its discriminator in turn.
 _KEPT = 2
@@ -88,6 +92,11 @@ class Resident:
         self._held = kept
 
     @property
+    def budget(self) -> int:
+        """How many pieces may be computed together. No number depends on it, but for the last bits."""
+        return BUDGET if self.device == "cpu" else _GPU_BUDGET
+
+    @property
     def _model(self) -> Any:
         if self._held is None:
             raise CheckpointError("no checkpoint is loaded.")
@@ -116,11 +125,18 @@ class Resident:
 
     def layers(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The states (rows, length, width) of every layer, the embeddings first, as ``body`` gives them."""
+        return self.every(ids, maps=False)[0]
+
+    def every(
+        self, ids: torch.Tensor, *, maps: bool
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """``layers``, and where ``maps`` are asked for, every layer's (rows, heads, length, length)."""
         encoder = self._encoder()
         if encoder is not None:
-            return encoder.every(ids.to(self.device))
-        found: tuple[torch.Tensor, ...] = self.body(ids, attentions=False, layers=True).hidden_states
-        return found
+            return encoder.every(ids.to(self.device), maps=maps)
+        out = self.body(ids, attentions=maps, layers=True)
+        told = out.attentions or ()
+        return out.hidden_states, told if maps and all(one is not None for one in told) else ()
 
     def _encoder(self) -> Encoder | None:
         """The shortest way through the model that is held, where there is a shorter one than its own."""
@@ -227,8 +243,9 @@ def _tensors(file: ModelFile) -> dict[str, torch.Tensor]:
             told = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
+            # PyTorch's own words go on to advise the reading that runs the code.
             f"{file.uri} is refused: it holds more than tensors, and to read it would run code, or it is "
-            f"damaged ({_first_line(error)}). Save the weights alone, best as model.safetensors."
+            "damaged. Save the weights alone, best as model.safetensors."
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
@@ -256,6 +273,8 @@ def _build(saved: SavedStep, family: Family, state: dict[str, torch.Tensor], dev
                 output_loading_info=True,
                 dtype=torch.float32,
                 attn_implementation="sdpa",
+                # Told below, by name; without this transformers raises and names nothing.
+                ignore_mismatched_sizes=True,
             )
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{saved.uri}: the model cannot be built: {_first_line(error)}") from error
@@ -263,7 +282,8 @@ def _build(saved: SavedStep, family: Family, state: dict[str, torch.Tensor], dev
         # An encoder alone: no head was saved, and none is used.
         told["missing_keys"] = [n for n in told["missing_keys"] if not n.startswith(family.marks)]
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        names = sorted(map(str, told[what]))
+        # A mismatched key comes with its two shapes.
+        names = sorted(str(key[0] if isinstance(key, tuple) else key) for key in told[what])
         if names:
             shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
             raise CheckpointError(

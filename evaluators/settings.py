@@ -100,6 +100,8 @@ def _read(config: Path) -> Mapping[str, Any]:
             return tomllib.load(handle)
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise InputError(f"{config} cannot be read: {error.strerror}. Mend or remove it.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(
             f"{config} is no valid TOML: {error}. Mend that line, or remove the file."
@@ -122,7 +124,7 @@ def _eval_table(written: Mapping[str, Any], config: Path) -> Mapping[str, Any]:
             raise InputError(
                 f"{config}: [eval] has no option {key!r}. It knows {', '.join(sorted(_EVAL_KEYS))}."
             )
-        strings = kind is not list or all(isinstance(item, str) for item in value)
+        strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
         if not isinstance(value, kind) or isinstance(value, bool) or not strings:
             what = "a list of names" if kind is list else f"a value of type {kind.__name__}"
             raise InputError(f"{config}: [eval] {key} is {value!r}. Expected {what}.")

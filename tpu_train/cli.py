@@ -11,26 +11,28 @@ import tomllib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from tpu_train.errors import InputError, TrainError
+from tpu_train.errors import CouldNotFinishError, InputError, TrainError
 from tpu_train.places import place
 
 _SETTINGS = "embryo.toml"
-_KNOWN = (
-    "recipe",
-    "corpus",
-    "out",
-    "vocabulary",
-    "seed",
-    "steps",
-    "threads",
-    "device",
-    "replicas",
-    "state_every",
-    "tensorboard",
-    "quiet",
-)
+_DEVICES = ("cpu", "gpu", "tpu")
+_KINDS: dict[str, tuple[type, ...]] = {
+    "recipe": (str,),
+    "corpus": (str, list),
+    "out": (str,),
+    "vocabulary": (str,),
+    "seed": (int,),
+    "steps": (int,),
+    "threads": (int,),
+    "device": (str,),
+    "replicas": (int,),
+    "state_every": (int, float),
+    "tensorboard": (bool,),
+    "quiet": (bool,),
+}
+_TOLD = {str: "text in quotes", list: "a list of such", int: "a whole number", float: "a number"}
 _EXAMPLES = """\
 examples:
   embryo-train --recipe albert-tiny --corpus text/ --out checkpoints/albert-tiny
@@ -57,13 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("embryo-train: interrupted; the same command goes on.", file=sys.stderr)
         return 130
+    except OSError as error:
+        # Files that come, go, or may not be read while they are used; where more is known, it is said there.
+        about = f"{error.filename}: " if error.filename is not None else ""
+        print(f"embryo-train: {about}{error.strerror or error}.", file=sys.stderr)
+        return CouldNotFinishError.exit_code
 
 
 def settings(folder: Path) -> dict[str, Any]:
     """The table ``[train]`` of ``embryo.toml`` in ``folder``; empty where there is none.
 
     Raises:
-        InputError: not TOML, or an unknown key.
+        InputError: not TOML, an unknown key, or a value of another type.
     """
     from tpu_train.tables import unknown_key
 
@@ -71,13 +78,20 @@ def settings(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8")).get("train", {})
-    except tomllib.TOMLDecodeError as error:
+        table: Any = tomllib.loads(path.read_text("utf-8")).get("train", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
-    for key in table:
-        if key not in _KNOWN:
-            raise unknown_key(key, _KNOWN, f"{path} [train]")
-    return table
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: train is {table!r}; expected a table [train].")
+    for key, value in table.items():
+        if key not in _KINDS:
+            raise unknown_key(key, _KINDS, f"{path} [train]")
+        # In Python, true is a whole number.
+        fits = isinstance(value, _KINDS[key]) and isinstance(value, bool) == (_KINDS[key] == (bool,))
+        if not fits or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
+            expected = " or ".join(_TOLD.get(kind, "true or false") for kind in _KINDS[key])
+            raise InputError(f"{path} [train]: {key} is {value!r}; expected {expected}.")
+    return cast("dict[str, Any]", table)
 
 
 def _parser(name: str, about: str) -> argparse.ArgumentParser:
@@ -142,7 +156,7 @@ def _train(arguments: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, help="default: all cores, or what the run began with")
     parser.add_argument(
         "--device",
-        choices=("cpu", "gpu", "tpu"),
+        choices=_DEVICES,
         help="what computes (default: cpu, or what the run began with)",
     )
     parser.add_argument(
@@ -169,7 +183,10 @@ def _train(arguments: Sequence[str]) -> int:
         raise InputError("Where to? Say --out, e.g. --out checkpoints/albert-tiny.")
     if options.threads is not None and options.threads < 1:
         raise InputError(f"--threads {options.threads}: expected 1 or more.")
-
+    if options.device not in (None, *_DEVICES):
+        raise InputError(f"--device {options.device}: expected one of {', '.join(_DEVICES)}.")
+    if options.state_every is not None and not options.state_every >= 0:
+        raise InputError(f"--state-every {options.state_every:g}: expected 0 or more seconds.")
     if options.replicas is not None and options.replicas < 0:
         raise InputError(f"--replicas {options.replicas}: expected 1 or more (0: all GPUs).")
 
@@ -206,6 +223,8 @@ def _explain(arguments: Sequence[str]) -> int:
     )
     _add_recipe_options(parser)
     options = parser.parse_args(arguments)
+    if not options.corpus_bytes > 0:
+        raise InputError(f"--corpus-bytes {options.corpus_bytes:g}: expected a number above 0.")
 
     from tpu_train import explain, recipe
 

@@ -51,6 +51,8 @@ def of_environment(environment: Mapping[str, str] = os.environ) -> Cluster:
     try:
         told = json.loads(text)
         members = {role: list(addresses) for role, addresses in told["cluster"].items()}
+        if not all(isinstance(address, str) for addresses in members.values() for address in addresses):
+            raise TypeError("addresses are text")
         role, index = str(told["task"]["type"]), int(told["task"]["index"])
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{_VARIABLE} is not as expected: {example}; found {text}.") from None

@@ -34,6 +34,14 @@ _LAYER = re.compile(r"(bert|electra|generator)/encoder/layer_(\d+)/")
 _GROUP = re.compile(r"bert/encoder/transformer/group_(\d+)/inner_group_(\d+)/")
 #: The width of a head in every released model.
 _HEAD = 64
+#: What is read from a released configuration as a number.
+_NUMBERS = {
+    "num_hidden_layers",
+    "num_attention_heads",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "initializer_range",
+}
 Shapes = Mapping[str, Sequence[int]]
 
 
@@ -51,7 +59,7 @@ def find(source: Path) -> list[Found]:
     Raises:
         InputError: there is none, or two are of one step.
     """
-    prefixes = [source] if source.with_name(source.name + ".index").is_file() else []
+    prefixes = [source] if Path(f"{source}.index").is_file() else []
     if source.is_dir():
         prefixes = [path.with_suffix("") for path in sorted(source.glob("*.index"))]
     if not prefixes:
@@ -125,7 +133,12 @@ def _config(folder: Path, given: Path | None) -> dict[str, Any]:
     if not found:
         return {}
     try:
-        described: dict[str, Any] = json.loads(found[0].read_text("utf-8"))
+        described = json.loads(found[0].read_text("utf-8"))
+        if not isinstance(described, dict):
+            raise ValueError(f"expected an object, found a {type(described).__name__}")
+        for key in _NUMBERS & described.keys():
+            if isinstance(described[key], bool) or not isinstance(described[key], int | float):
+                raise ValueError(f"{key} is {described[key]!r}, no number")
     except (OSError, ValueError) as error:
         raise InputError(f"{found[0]} cannot be read as a model's config.json ({error}).") from None
     return described

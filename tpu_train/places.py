@@ -147,8 +147,19 @@ Place: TypeAlias = Path | Bucket
 
 
 def place(text: str) -> Place:
-    """A path or URL as a user writes it."""
-    return Bucket(text.rstrip("/")) if _SCHEME in text else Path(text)
+    """A path or URL as a user writes it.
+
+    Raises:
+        InputError: nothing, or a URL that names nothing.
+    """
+    scheme, separator, rest = text.partition(_SCHEME)
+    if not text or (separator and not (scheme and rest.strip("/"))):
+        raise InputError(f"{text!r} names no folder; expected one on disk, or gs://BUCKET/….")
+    if separator:
+        return Bucket(text.rstrip("/"))
+    # A run bears its folder's name, and "." and ".." are none.
+    path = Path(text)
+    return path if path.name not in ("", "..") else path.resolve()
 
 
 def size(file: Place) -> int:

@@ -211,7 +211,7 @@ def load(name_or_file: str, overrides: Mapping[str, Any] | None = None) -> Recip
         InputError: no such recipe, not TOML, unknown or missing keys, values that contradict one another.
     """
     if name_or_file in names():
-        text = resources.files("tpu_train").joinpath("recipes", f"{name_or_file}.toml").read_text("utf-8")
+        content = resources.files("tpu_train").joinpath("recipes", f"{name_or_file}.toml").read_bytes()
         where = f"recipe {name_or_file}"
     else:
         path = Path(name_or_file)
@@ -219,10 +219,10 @@ def load(name_or_file: str, overrides: Mapping[str, Any] | None = None) -> Recip
             raise InputError(
                 f"No recipe {name_or_file!r}: expected a TOML file or one of {', '.join(names())}."
             )
-        text, where = path.read_text("utf-8"), str(path)
+        content, where = path.read_bytes(), str(path)
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{where} is not valid TOML: {error}.") from None
     for key, value in (overrides or {}).items():
         set_path(table, key, value)
@@ -315,7 +315,13 @@ def check(recipe: Recipe, where: str) -> Recipe:
         (0 <= model.attention_dropout < 1, "model.attention_dropout must lie in [0, 1)"),
         (optimizer.warmup_steps >= 0, "optimizer.warmup_steps must not be negative"),
         (optimizer.learning_rate > 0, "optimizer.learning_rate must be above 0"),
-        (training.seed >= 0, "training.seed must not be negative"),
+        (0 <= optimizer.beta1 < 1, "optimizer.beta1 must lie in [0, 1)"),
+        (0 <= optimizer.beta2 < 1, "optimizer.beta2 must lie in [0, 1)"),
+        (optimizer.epsilon > 0, "optimizer.epsilon must be above 0"),
+        (optimizer.weight_decay >= 0, "optimizer.weight_decay must not be negative"),
+        (optimizer.clip_norm > 0, "optimizer.clip_norm must be above 0"),
+        # Random numbers are keyed by 64 bits.
+        (0 <= training.seed < 1 << 63, "training.seed must not be negative, and below 2^63"),
         (all(step >= 0 for step in recipe.save.steps), "save.steps must not be negative"),
         (all(piece.every > 0 for piece in recipe.save.pieces), "save.pieces: every must be above 0"),
     ]

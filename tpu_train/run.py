@@ -187,8 +187,10 @@ def locked(run: Place, worker: int = 0) -> Iterator[None]:
 
     Raises:
         CouldNotFinishError: another process holds it.
-        InputError: the folder cannot be made or written.
+        InputError: the folder cannot be made or written, or is somebody else's.
     """
+    if not worker:
+        _refuse_foreign(run)
     folder = work_folder(run, worker)
     written = {folder} if worker else {run, run / STATE, folder}
     try:
@@ -208,3 +210,16 @@ def locked(run: Place, worker: int = 0) -> Iterator[None]:
         for place in written:
             atomic.remove_partial(place)
         yield
+
+
+def _refuse_foreign(run: Place) -> None:
+    """A folder that holds other things is hardly meant: ``checkpoints`` instead of ``checkpoints/albert``."""
+    if not run.is_dir():
+        return
+    names = sorted(path.name for path in run.iterdir())
+    foreign = [name for name in names if name not in (STATE, "lost+found") and not name.startswith(".")]
+    if foreign and RUN not in names:
+        raise InputError(
+            f"{run} holds {', '.join(foreign[:3])}{' …' if len(foreign) > 3 else ''}, and no run. "
+            f"Choose a folder of the run's own as --out, such as {run / 'albert'}."
+        )

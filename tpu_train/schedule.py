@@ -14,7 +14,7 @@ def saved_steps(save: Save, last: int) -> tuple[int, ...]:
     steps = set(save.steps) | {last}
     start = 0
     for piece in save.pieces:
-        steps.update(range(start + piece.every, piece.until + 1, piece.every))
+        steps.update(range(start + piece.every, min(piece.until, last) + 1, piece.every))
         start = piece.until
     return tuple(sorted(step for step in steps if step <= last))
 
@@ -30,7 +30,9 @@ def save_of(text: str) -> Save:
     for part in text.split(","):
         words = part.split()
         if words[:1] == ["every"] and words[2:3] == ["to"] and len(words) == 4:
-            pieces.append(Piece(until=_number(words[3], part), every=max(1, _number(words[1], part))))
+            pieces.append(Piece(until=_number(words[3], part), every=_number(words[1], part)))
+            if pieces[-1].every == 0:
+                raise _unreadable(part)
         elif words and not pieces and "every" not in words:
             steps += [_number(word, part) for word in words]
         else:
@@ -41,7 +43,7 @@ def save_of(text: str) -> Save:
 def _number(word: str, part: str) -> int:
     factor = {"k": 1_000, "m": 1_000_000}.get(word[-1].lower(), 1)
     digits = word[:-1] if factor > 1 else word
-    if not digits.isdigit():
+    if not digits.isdecimal():
         raise _unreadable(part)
     return int(digits) * factor
 

@@ -85,8 +85,14 @@ def _name(hint: Any) -> str:
 
 
 def set_path(table: dict[str, Any], path: str, value: Any) -> None:
-    """Sets ``a.b`` in nested tables, making the tables on the way."""
+    """Sets ``a.b`` in nested tables, making the tables on the way.
+
+    Raises:
+        InputError: ``a`` is no table.
+    """
     *parents, last = path.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{path}: {parent} is a value, no table; nothing lies below it.")
     table[last] = value

@@ -60,8 +60,9 @@ STATE_EVERY = 30.0
 class Request:
     """A training command. ``recipe`` and ``corpus`` may be left out where the run has begun.
 
-    Without ``threads`` and ``replicas``, a run keeps the numbers that it began with: sums are split by them,
-    and repeat to the last bit only under the same split.
+    Without ``threads`` and ``replicas``, a run keeps the numbers that it began with, as long as devices and
+    workers are those it began with: sums are split by them, and repeat to the last bit only under the same
+    split.
     """
 
     out: Place
@@ -129,9 +130,7 @@ def _begun(request: Request, workers: Cluster, display: Display) -> _Begun:
     found, marked = prepare.mark(folder, request.corpus)
     prepared = prepare.prepare(folder, found, marked, recipe, request.vocabulary, display.show)
     dtype = hardware.compute_dtype(recipe.training.compute_dtype, recipe.model.hidden)
-    device = request.device or "cpu"
-    replicas = workers.workers * int(device == "cpu") if request.replicas is None else request.replicas
-    split = Split(device, replicas, request.threads or hardware.cores(), workers.workers)
+    split = _split(request, workers, None)
     if workers.chief:
         described = runs.describe(
             request.out.name,
@@ -161,12 +160,7 @@ def _found(request: Request, about: dict[str, Any], workers: Cluster, display: D
     before = Split(
         about.get("device", "cpu"), about.get("replicas", 1), about["threads"], about.get("workers", 1)
     )
-    split = Split(
-        request.device or before.device,
-        before.replicas if request.replicas is None else request.replicas,
-        request.threads or before.threads,
-        workers.workers,
-    )
+    split = _split(request, workers, before)
     if split != before:
         display.say(
             f"The run began with {before.told}, now there are {split.told}: weights may differ in their "
@@ -174,6 +168,19 @@ def _found(request: Request, about: dict[str, Any], workers: Cluster, display: D
         )
     prepare.fetch(request.out, folder)
     return _Begun(recipe, prepare.resume(folder, recipe), about["compute_dtype"], split)
+
+
+def _split(request: Request, workers: Cluster, before: Split | None) -> Split:
+    """What shares a batch: as the command says, else as ``before``, else the CPU of each worker or all GPUs.
+
+    Other workers than before are other replicas; a process alone makes its own do the work of all.
+    """
+    device = request.device or (before.device if before else "cpu")
+    threads = request.threads or (before.threads if before else hardware.cores())
+    replicas = workers.workers * int(device == "cpu")
+    if before is not None and device == before.device and workers.workers in (1, before.workers):
+        replicas = before.replicas
+    return Split(device, replicas if request.replicas is None else request.replicas, threads, workers.workers)
 
 
 class _Session:

@@ -70,7 +70,7 @@ def describe_run(listing: Listing, run: str) -> Run:
     return replace(
         shape,
         family=str(told.get("family") or shape.family),
-        objective=told.get("objective"),
+        objective=objective if isinstance(objective := told.get("objective"), str) else None,
         total_steps=whole(told.get("total_steps", recipe.get("total_steps", recipe.get("steps")))),
         recipe=recipe,
         corpus=corpus if isinstance(corpus, str) or corpus is None else json.dumps(corpus, sort_keys=True),

@@ -179,9 +179,10 @@ def count_parameters(saved: SavedStep) -> int | None:
         for extent in shape:
             size *= extent
         total += size
-    return total
+    return whole(total)
 
 
 def whole(value: Any) -> int | None:
-    """``value`` if it is a whole number."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """``value`` if it is a whole number that a store can hold."""
+    fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+    return value if fits else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from embryo_store.naming import is_name
 from embryo_store.records import Run
 from evaluators.checkpoints import layouts, manifest
 from evaluators.checkpoints.base import CheckpointSource, SavedStep
@@ -90,6 +91,11 @@ class CheckpointStore(CheckpointSource):
         try:
             folders, own = tree.folders(), tree.files(1)
             found = {name: tree.child(name) for name in folders if self._is_run(tree.child(name), name)}
+            for name in found:
+                if not is_name(name):
+                    raise InputError(
+                        f"{tree.uri}: a run's folder is named {name!a}, which cannot be shown. Rename it."
+                    )
             if found:
                 return found
             if manifest.is_run(Listing(tree, own)) or any(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from embryo_store.naming import is_name
 from evaluators.corpora import ontonotes
 from evaluators.corpora.base import Corpus
 from evaluators.corpora.conllu import read_conllu
@@ -48,7 +49,9 @@ def look(root: Path) -> DataFolder:
     corpora: list[Found] = []
     notes: list[str] = []
     for entry in sorted(root.iterdir()) if root.is_dir() else []:
-        if entry.is_dir() and not entry.name.startswith("."):
+        if entry.is_dir() and not is_name(entry.name):
+            notes.append(f"{root}/{entry.name!a} is not used: its name cannot be shown. Rename it.")
+        elif entry.is_dir() and not entry.name.startswith("."):
             _look_into(entry, corpora, notes)
         elif stem(entry, ".conllu") is not None:
             notes.append(f"{entry} is not used: a corpus has a folder of its own. Move it to {root}/NAME/.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from evaluators.errors import InputError
 #: The rank of a word that does not occur: behind all others, and in no band.
 UNSEEN = 2**31 - 1
 #: Raised when counts change their meaning: none that were kept are used then.
-_VERSION = 1
+_VERSION = 2
 _COUNTS, _TEXT = (".tsv", ".csv"), ".txt"
 
 
@@ -54,11 +55,8 @@ def read_frequencies(place: Path) -> Frequencies:
             "found none."
         )
     root = place.parent if place.is_file() else place
-    kept = _cache() / f"{content_digest(root, files)}-{_VERSION}.tsv"
-    counts: Mapping[str, int] = {}
-    if kept.is_file():
-        with contextlib.suppress(InputError):
-            counts = _listed(kept)
+    kept = _cache() / f"{content_digest(root, files)}-{_VERSION}.json"
+    counts = _kept(kept)
     if not counts:
         counts = _count(files)
         _keep(counts, kept)
@@ -114,23 +112,35 @@ def _listed(path: Path) -> Mapping[str, int]:
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, int]]:
-    mark = "," if stem(path, ".csv") is not None else "\t"
+    quotes = stem(path, ".csv") is not None
+    mark = "," if quotes else "\t"
     for number, line in numbered_lines(path):
         if not line:
             continue
         word, found, times = line.rpartition(mark)
         if number == 1 and not times.strip().isdigit():
             continue  # a header
-        if not found or not word.strip() or not times.strip().isdecimal():
+        word = word.strip()
+        if quotes and len(word) > 1 and word[0] == word[-1] == '"':
+            word = word[1:-1].replace('""', '"')
+        if not found or not word or not times.strip().isdecimal():
             raise InputError(
                 f"{path}, line {number}: expected a word and its count with "
                 f"{'a comma' if mark == ',' else 'a tab'} between them, found {line[:60]!r}."
             )
-        yield word.strip().strip('"'), int(times)
+        yield word, int(times)
 
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embryo" / "counted"
+
+
+def _kept(kept: Path) -> Mapping[str, int]:
+    """What ``_keep`` wrote, word for word; none where that cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        found: Mapping[str, int] = json.loads(kept.read_bytes())
+        return found
+    return {}
 
 
 def _keep(counts: Mapping[str, int], kept: Path) -> None:
@@ -138,5 +148,5 @@ def _keep(counts: Mapping[str, int], kept: Path) -> None:
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_name(f"{kept.name}.{os.getpid()}.partial")
-        partial.write_text("".join(f"{word}\t{times}\n" for word, times in counts.items()), encoding="utf-8")
+        partial.write_text(json.dumps(counts), encoding="utf-8")
         partial.replace(kept)

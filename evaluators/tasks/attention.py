@@ -162,12 +162,12 @@ class _Maps(Collector):
 
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
         prepared, length = self._prepared, batch.ids.shape[1]
-        if not seen.attentions or seen.attentions[0] is None:
+        if not seen.attentions:
             raise CheckpointError(
                 "The model gives no attention maps back, though they were asked for: this version of "
                 "transformers computes them in a way that keeps none. Take one that pyproject.toml names."
             )
-        layers = [layer.float().cpu() for layer in seen.attentions]
+        layers = [layer.float() for layer in seen.attentions]
         punctuation = self._punctuation[batch.ids]
         for number, layer in enumerate(layers, start=1):
             for statistic, (total, rows) in row_sums(layer, punctuation).items():
@@ -175,11 +175,13 @@ class _Maps(Collector):
                 self._sums[key] = self._sums[key] + total if key in self._sums else total
                 if number == 1:
                     self._rows[statistic] += rows
-        shown = np.stack([patterns(layer).numpy() for layer in layers], axis=1)
+        shown = np.stack([patterns(layer).cpu().numpy() for layer in layers], axis=1)
         counted = (shown[..., None] == np.arange(len(PATTERNS))).sum(0)
         self._patterns = counted if self._patterns is None else self._patterns + counted
         size = prepared.size
-        cropped = np.stack([layer[..., :size, :size].numpy() for layer in layers], axis=1)
+        if length < size and not any(item < prepared.singles for item in batch.item):
+            return
+        cropped = np.stack([layer[..., :size, :size].cpu().numpy() for layer in layers], axis=1)
         if length >= size:
             total = cropped.sum(0, dtype=np.float64)
             self._average = total if self._average is None else self._average + total
@@ -193,7 +195,7 @@ class _Maps(Collector):
         metrics = [
             Metric(
                 statistic,
-                float(value) / self._rows[statistic],
+                value / self._rows[statistic],
                 layer=layer,
                 head=head,
                 n=self._rows[statistic],
@@ -201,7 +203,7 @@ class _Maps(Collector):
             for statistic in STATISTICS
             for (name, layer), total in sorted(self._sums.items())
             if name == statistic
-            for head, value in enumerate(total, start=1)
+            for head, value in enumerate(total.tolist(), start=1)
         ]
         sentences = len(self._prepared.rows)
         metrics += [

@@ -146,6 +146,7 @@ def test_facts_at_a_step_show_answers_as_text(whole_world: Path) -> None:
 def test_a_biography_follows_one_fact(whole_world: Path) -> None:
     with embryo_store.read(whole_world) as reader:
         life = reader.biography("small", 1, top=1)
+        widths = {top: reader.biography("small", 1, top=top).logps.shape[1] for top in (0, 5, 12)}
         assert reader.biography("small", 99) is None
         assert reader.biography("other", 1) is None
     assert life is not None
@@ -154,6 +155,7 @@ def test_a_biography_follows_one_fact(whole_world: Path) -> None:
     assert life.gold_rank.tolist() == [5, 1, 1]
     assert life.tokens == (("the",), ("paris",), ("paris",))
     assert life.echo == ("the paris",) * 3
+    assert widths == {0: 0, 5: 5, 12: 10}
 
 
 def test_a_fact_s_history_and_its_ten_answers_are_text(rows: Rows) -> None:

@@ -68,6 +68,22 @@ def test_the_next_commit_folds_in_what_waits_first(
     assert values == ((0.5,),)
 
 
+def test_words_ranked_anew_while_the_store_is_kept_open_take_their_ranks(
+    world: ModuleType, store: Path, worker: Worker
+) -> None:
+    again = world.words_commit(100, {"DT": 0.25}, inputs="inputs-2")
+    ranked = replace(again.dataset.words, rank=again.dataset.words.rank[::-1] + 10)
+    with worker(HOLD, store) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        embryo_store.commit(store, replace(again, dataset=replace(again.dataset, words=ranked)), timeout=0.05)
+        holder.communicate()
+    embryo_store.fold_in(store)
+    with embryo_store.read(store) as reader:
+        found = [rank for (rank,) in reader.sql("SELECT rank FROM words ORDER BY word_id").rows]
+    assert found == ranked.rank.tolist()
+
+
 def test_a_fold_that_was_cut_off_is_folded_again_without_harm(
     world: ModuleType, store: Path, tmp_path: Path, worker: Worker
 ) -> None:

@@ -112,6 +112,19 @@ def test_dropping_what_is_not_there_is_refused(rich: Path, names: dict[str, list
     assert content(rich) == before
 
 
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\x1b[31mred", "\udcff"])
+def test_a_run_gets_no_name_that_cannot_be_shown(rich: Path, name: str) -> None:
+    before = rich.read_bytes()
+    with pytest.raises(errors.BadName, match="is no name for a run"):
+        embryo_store.rename(rich, "albert", name)
+    assert rich.read_bytes() == before
+
+
+def test_a_store_is_not_merged_with_itself(rich: Path) -> None:
+    with pytest.raises(errors.MergeConflict, match="are the same store"):
+        embryo_store.merge(rich, rich.parent / "." / rich.name)
+
+
 def test_a_run_is_renamed_everywhere(rich: Path) -> None:
     before = content(rich)
     embryo_store.rename(rich, "small", "it's tiny")

@@ -121,6 +121,19 @@ async def test_a_store_in_trouble_is_told_of_and_the_other_goes_on(
                 await pilot.pause(0.02)
 
 
+async def test_a_compacted_store_s_run_stays_the_chosen_one(world: Any, store: Path, other: Path) -> None:
+    app = EmbryoApp([store, other], Look(step=30, run="electra-demo", runs=("electra-demo",)))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await world.settle(pilot)
+        await asyncio.to_thread(embryo_store.compact, other)
+        async with asyncio.timeout(10):
+            while "was replaced" not in app.query_one(Footer).notice:
+                await pilot.pause(0.02)
+        await world.settle(pilot)
+        assert app.look.run == "electra-demo"
+        assert app.look.step == 30
+
+
 def test_panels_of_all_stores_are_printed_and_a_run_is_looked_for_in_each(
     capsys: pytest.CaptureFixture[str], store: Path, other: Path
 ) -> None:

@@ -31,7 +31,6 @@ async def until(pilot: Pilot[None], true: Callable[[], bool], seconds: float = 2
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("embryo_tui.data.PATIENCE", 0.1)
     monkeypatch.setattr("embryo_tui.data.RETRY", 0.1)
-    monkeypatch.setattr("embryo_tui.data.POLL", 0.05)
 
 
 async def test_a_store_that_another_client_locks_is_waited_for(world: Any, store: Path) -> None:

@@ -34,8 +34,8 @@ def test_maps_are_those_of_the_model_cropped_and_averaged(little: ModuleType, tm
     corpus = read_sentences(tmp_path / "sentences.txt", "mine")
     prepared = Attention(size=8, singles=2).prepare(corpus, load_vocabulary(saved), 64)
     collector = prepared.start()
-    for index, batch in enumerate(prepared.stream.batches):
-        collector.see(index, batch, look(resident, prepared.stream, index))
+    for index, (batch, seen) in enumerate(look(resident, prepared.stream)):
+        collector.see(index, batch, seen)
     finding = collector.findings()["paper"]
 
     model = AutoModelForPreTraining.from_pretrained(step, attn_implementation="eager").eval()
@@ -94,13 +94,13 @@ def test_words_are_looked_at_in_the_pass_that_reconstructs_them(
 ) -> None:
     Path("embryo.toml").write_text("[task.attention]\nwords = true\nsize = 8\n")
     passes = []
-    body = Resident.body
+    every = Resident.every
 
     def counted(self: Resident, ids: torch.Tensor, **how: bool) -> object:
         passes.append(len(ids))
-        return body(self, ids, **how)
+        return every(self, ids, **how)
 
-    monkeypatch.setattr(Resident, "body", counted)
+    monkeypatch.setattr(Resident, "every", counted)
     tasks = ("--task", "reconstruct"), ("--task", "attention")
     for db, *chosen in (("one", tasks[0]), ("two", tasks[1]), ("both", *tasks)):
         before = len(passes)

@@ -6,6 +6,8 @@ exit code.
 
 import hashlib
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ import pytest
 
 import embryo_store
 from embryo_store.records import Key
+from evaluators import session
 
 Evaluate = Callable[..., tuple[int, str, str]]
 Content = Callable[[Path], dict[str, list[tuple[object, ...]]]]
@@ -41,6 +44,17 @@ def test_everything_is_evaluated_once_and_then_skipped(world: Path, evaluate: Ev
     assert code == 0
     assert "Nothing to do: all 12 results stand" in out
     assert DB.stat().st_mtime_ns == written
+
+
+def test_many_checkpoints_end_with_the_command_that_sorts_them(
+    world: Path, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "db compact" not in evaluate("--task", "train-log", "--db", "two words.duckdb")[1]
+    monkeypatch.setattr(session, "COMPACT_FROM", 2)
+    out = evaluate("--task", "train-log", "--db", "twice two.duckdb")[1]
+    (command,) = re.findall("`embryo-eval (db compact.*)`", out)
+    code, out, err = evaluate(*shlex.split(command))
+    assert code == 0, err
 
 
 def test_a_fact_whose_object_is_no_common_word_has_no_rank_among_them(
@@ -324,3 +338,26 @@ def test_a_database_that_may_not_be_written(
 
 def test_a_database_in_a_folder_that_is_not_there(world: Path, evaluate: Evaluate) -> None:
     assert_refused(evaluate("--db", "nowhere/results.duckdb"), 2, "nowhere")
+
+
+@pytest.mark.parametrize("content", ["[]", "\x00"])
+def test_a_run_json_that_is_none_stops_before_anything_is_computed(
+    world: Path, evaluate: Evaluate, content: str
+) -> None:
+    Path("checkpoints/tiny/run.json").write_text(content)
+    code, _, err = evaluate("--task", "mlm")
+    assert code == 2
+    assert "checkpoints/tiny/run.json" in err
+    assert "Traceback" not in err
+    assert not Path(DB).exists()
+
+
+def test_names_that_cannot_be_shown(world: Path, evaluate: Evaluate) -> None:
+    Path("data/bank").rename("data/b\x1b[31m")
+    code, _, err = evaluate("--dry-run")
+    assert code == 0
+    assert "'b\\x1b[31m' is not used: its name cannot be shown. Rename it." in err
+    Path("checkpoints/tiny").rename("checkpoints/t\ny")
+    code, _, err = evaluate("--dry-run")
+    assert code == 2
+    assert "a run's folder is named 't\\ny', which cannot be shown. Rename it." in err

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 import transformers
 
+from evaluators.batches import Stream, by_length
 from evaluators.checkpoints import CheckpointStore
+from evaluators.compute import look
 from evaluators.errors import CheckpointError
 from evaluators.families import longest_input
 from evaluators.loading import Resident
@@ -47,6 +50,8 @@ def test_states_attentions_and_logits_are_those_of_the_familys_own_class(
         for mine, theirs in (
             (found.attentions, expected.attentions),
             (found.hidden_states, expected.hidden_states),
+            (resident.every(ids, maps=True)[0], expected.hidden_states),
+            (resident.every(ids, maps=True)[1], expected.attentions),
             (resident.layers(ids), expected.hidden_states),
         ):
             assert len(mine) == len(theirs) > 0
@@ -68,6 +73,27 @@ def test_layers_in_half_precision_are_nearly_those_in_full(
     for whole, half in zip(*found, strict=True):
         assert whole.shape == half.shape
         assert float((whole - half).norm() / whole.norm()) < 0.03
+
+
+@pytest.mark.parametrize("family", MASKED)
+def test_batches_that_are_computed_together_are_what_they_are_alone(
+    little: ModuleType, tmp_path: Path, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resident = Resident("cpu", "fp32")
+    resident.hold(save(little, tmp_path, little.make_model(1, family)).open("one", 0))
+    vocabulary = len(little.make_tokenizer())
+    batches = by_length([*rows(5, 7, vocabulary).numpy(), *rows(3, 9, vocabulary).numpy()], 15)
+    places = tuple((np.arange(len(batch.ids)), np.arange(len(batch.ids)) + 1) for batch in batches)
+    for stream in Stream((), batches, places=places), Stream((), batches, attentions=True, layers=True):
+        alone, some, all_ = [], [], []
+        for budget, found in (15, alone), (30, some), (1000, all_):
+            monkeypatch.setattr(Resident, "budget", budget)
+            for batch, seen in look(resident, stream):
+                assert len(batch.ids) == len(seen.hidden)
+                found.append((seen.hidden, *seen.attentions, *seen.layers))
+        assert len(alone) == len(batches) == 6
+        torch.testing.assert_close(some, alone)
+        torch.testing.assert_close(all_, alone)
 
 
 @pytest.mark.parametrize("family", MASKED)

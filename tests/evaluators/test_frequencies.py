@@ -58,10 +58,26 @@ def test_counts_are_kept_by_content(tmp_path: Path, cache: Path) -> None:
     text.write_text("one two two")
     first = read_frequencies(text)
     (kept,) = cache.iterdir()
-    kept.write_text("kept\t1\n")
+    kept.write_text('{"kept": 1}')
     assert list(read_frequencies(text).ranks) == ["kept"]
     text.write_text("one two two two")
     assert read_frequencies(text).ranks == first.ranks
+
+
+def test_kept_counts_are_those_that_were_counted(tmp_path: Path, little: ModuleType) -> None:
+    """Or else what is evaluated would depend on whether somebody had counted before."""
+    (tmp_path / "a.txt").write_text('"Ah!" , 5" \ufeff \u0130 #')
+    little.write_treebank(tmp_path / "b.conllu", [[("\u00a0New York", "NNP"), ('"', "''")]])
+    first, again = read_frequencies(tmp_path), read_frequencies(tmp_path)
+    assert first == again
+    assert first.ranks['"'] == 1
+
+
+def test_quotes_are_words_but_where_csv_puts_words_in_them(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('"\t3\n"so"\t2\n')
+    assert set(read_frequencies(tmp_path / "a.tsv").ranks) == {'"', '"so"'}
+    (tmp_path / "a.csv").write_text('"""",3\n",",2\n"so",1\n')
+    assert set(read_frequencies(tmp_path / "a.csv").ranks) == {'"', ",", "so"}
 
 
 @pytest.mark.parametrize(

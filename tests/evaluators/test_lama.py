@@ -41,8 +41,8 @@ def find(step: Path, folder: Path, limit: int = 64) -> dict[str, Finding]:
     resident.hold(saved)
     prepared = Lama().prepare(read_lama(folder, "facts"), load_vocabulary(saved), limit)
     collector = prepared.start()
-    for index, batch in enumerate(prepared.stream.batches):
-        collector.see(index, batch, look(resident, prepared.stream, index))
+    for index, (batch, seen) in enumerate(look(resident, prepared.stream)):
+        collector.see(index, batch, seen)
     return dict(collector.findings())
 
 

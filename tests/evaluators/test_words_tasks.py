@@ -38,8 +38,8 @@ def find(folder: Path, task: ModelTask, corpus: WordCorpus, limit: int = 64) -> 
     resident.hold(saved)
     prepared = task.prepare(corpus, load_vocabulary(saved), limit)
     collector = prepared.start()
-    for index, batch in enumerate(prepared.stream.batches):
-        collector.see(index, batch, look(resident, prepared.stream, index))
+    for index, (batch, seen) in enumerate(look(resident, prepared.stream)):
+        collector.see(index, batch, seen)
     return collector.findings()["paper"]
 
 

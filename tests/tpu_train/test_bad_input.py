@@ -37,6 +37,14 @@ def refused(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str])
         (["--vocabulary", "nowhere"], "No vocabulary in nowhere"),
         (["--set", "vocabulary.size=9000"], "pieces for vocabulary.size = 9,000"),
         (["--threads", "0"], "--threads 0: expected 1 or more"),
+        (["--state-every", "nan"], "--state-every nan: expected 0 or more seconds"),
+        (["--set", "training.steps.more=1"], "steps is a value, no table"),
+        (["--set", f"training.seed={1 << 63}"], "training.seed must not be negative, and below 2^63"),
+        (["--set", "optimizer.beta2=1.5"], "optimizer.beta2 must lie in [0, 1)"),
+        (["--save", "0, every 0 to 5"], "Cannot read 'every 0 to 5'"),
+        (["--save", "every ² to 5"], "Cannot read 'every ² to 5'"),
+        (["--out", ""], "'' names no folder"),
+        (["--out", "gs://"], "'gs://' names no folder"),
     ],
 )
 def test_wrong_input_is_named(
@@ -91,6 +99,46 @@ def test_settings_of_the_folder(
     assert "must be above 0" in refused(["--steps", "0"], 2, capsys)
     (world.root / "embryo.toml").write_text('[train]\nrecipy = "x"\n', "utf-8")
     assert "unknown key 'recipy'; did you mean 'recipe'?" in refused([], 2, capsys)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"train = 5\n", "expected a table [train]"),
+        (b'[train]\nthreads = "4"\n', "threads is '4'; expected a whole number"),
+        (b"[train]\nthreads = true\n", "threads is True; expected a whole number"),
+        (b"[train]\ncorpus = [1]\n", "corpus is [1]; expected text in quotes or a list of such"),
+        (b"[train]\nquiet = 1\n", "quiet is 1; expected true or false"),
+        (b'[train]\ndevice = "abacus"\n', "--device abacus: expected one of cpu, gpu, tpu"),
+        (b"\xff\xfe", "is not valid TOML"),
+    ],
+)
+def test_settings_of_another_type(
+    world: Any, content: bytes, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(world.root)
+    (world.root / "embryo.toml").write_bytes(content)
+    command = [
+        "--recipe",
+        "little.toml",
+        "--out",
+        "run",
+        *([] if b"corpus" in content else ["--corpus", "text"]),
+    ]
+    assert told in refused(command, 2, capsys)
+    assert not (world.root / "run").exists()
+
+
+def test_a_recipe_that_is_no_text(world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    world.recipe.write_bytes(b"\xf7\x00")
+    assert "is not valid TOML" in refused(world.command(), 2, capsys)
+
+
+def test_a_folder_with_other_things(world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder of runs instead of a run's, or a home folder."""
+    (world.root / "run" / "albert").mkdir(parents=True)
+    assert "holds albert, and no run. Choose a folder of the run's own" in refused(world.command(), 2, capsys)
+    assert [path.name for path in (world.root / "run").iterdir()] == ["albert"]
 
 
 def test_a_vocabulary_of_another_size(world: Any, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,8 @@ from safetensors.numpy import load_file
 from tpu_train import cluster, run, state, store
 from tpu_train.cluster import Cluster
 from tpu_train.errors import InputError
+from tpu_train.run import Split
+from tpu_train.train import Request, _split
 
 WORKERS = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
 CHIEF = '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "%s", "index": %d}}'
@@ -40,6 +42,30 @@ def test_tf_config_says_who_writes() -> None:
 def test_a_wrong_tf_config_is_named(text: str) -> None:
     with pytest.raises(InputError, match="TF_CONFIG"):
         cluster.of_environment({"TF_CONFIG": text})
+
+
+@pytest.mark.parametrize(
+    ("before", "workers", "given", "expected"),
+    [
+        (None, 1, {}, ("cpu", 1)),
+        (None, 3, {}, ("cpu", 3)),
+        (None, 2, {"device": "gpu"}, ("gpu", 0)),
+        # As it began, in one process too; but other workers are other replicas.
+        (("cpu", 4, 1), 1, {}, ("cpu", 4)),
+        (("cpu", 2, 2), 1, {}, ("cpu", 2)),
+        (("cpu", 2, 2), 3, {}, ("cpu", 3)),
+        (("cpu", 1, 1), 2, {}, ("cpu", 2)),
+        (("cpu", 1, 1), 1, {"device": "gpu"}, ("gpu", 0)),
+        (("gpu", 4, 1), 1, {"replicas": 2}, ("gpu", 2)),
+    ],
+)
+def test_a_run_is_split_as_it_was_or_over_the_workers_that_there_are(
+    before: tuple[str, int, int] | None, workers: int, given: dict[str, Any], expected: tuple[str, int]
+) -> None:
+    request = Request(Path("run"), None, (), None, threads=1, **given)
+    device, replicas, others = before or ("", 0, 0)
+    found = _split(request, Cluster(workers, 0), Split(device, replicas, 1, others) if before else None)
+    assert found == Split(*expected, 1, workers)
 
 
 def ports(count: int) -> list[int]:

@@ -94,3 +94,7 @@ def test_tiny_keeps_thirty_steps_or_more_from_zero() -> None:
     steps = saved_steps(tiny.save, tiny.training.steps)
     assert len(steps) >= 30
     assert steps[0] == 0
+
+
+def test_a_schedule_that_goes_on_far_beyond_the_run() -> None:
+    assert saved_steps(Save((0,), (Piece(until=10**15, every=2),)), 6) == (0, 2, 4, 6)
