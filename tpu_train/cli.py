@@ -66,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.name is None or error.name.partition(".")[0] not in _BROUGHT:
             raise
         print(
-            f"embryo-train: the package {error.name} is not installed. To train takes the extra [train] (on a "
-            "TPU [tpu]), which the base install leaves out: pip install 'lm-embryology[train]', in a checkout "
-            "pip install '.[train]'.",
+            f"embryo-train: the package {error.name} is not installed. To train takes the extra [train] (on "
+            "a TPU [tpu]), which the base install leaves out: pip install 'lm-embryology[train]', in a "
+            "checkout pip install '.[train]'.",
             file=sys.stderr,
         )
         return InputError.exit_code
