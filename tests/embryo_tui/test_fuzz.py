@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from textual import events
 from textual.errors import NoWidget
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 import embryo_store
@@ -177,7 +178,8 @@ def _press(app: EmbryoApp, key: str) -> None:
         if len(key) == 1
         else {"space": " ", "comma": ",", "full_stop": ".", "question_mark": "?"}.get(key)
     )
-    app.post_message(events.Key(key, character))
+    # As a terminal's driver names it: "/" is "slash", and bindings know no other name.
+    app.post_message(events.Key(_character_to_key(key) if len(key) == 1 else key, character))
 
 
 async def _click(app: EmbryoApp, pilot: Pilot[None], chance: random.Random) -> None:
