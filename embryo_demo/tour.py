@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -143,15 +144,21 @@ def _refuse_another_world(places: Places, seed: int, size: Size) -> None:
 
 
 def _command(*arguments: str | Path) -> int:
-    """Runs one of the commands with this interpreter; an interrupt is the command's to end on."""
+    """Runs one of the commands with this interpreter; an interrupt is the command's to end on.
+
+    A terminal's Ctrl-C reaches both; SIGTERM reaches this process alone, and is handed on.
+    """
     sys.stdout.flush()
     with subprocess.Popen([sys.executable, *map(str, arguments)]) as process:
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             code = process.wait()
         except KeyboardInterrupt:
             process.wait()
             raise
-    if code in (INTERRUPTED, -2):
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    if code in (INTERRUPTED, -signal.SIGINT, -signal.SIGTERM):
         raise KeyboardInterrupt
     return code if code >= 0 else 128 - code
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 
-from evaluators.errors import EvaluatorError
+from evaluators.errors import EvaluatorError, InputError
 from evaluators.settings import Settings, settle
 from evaluators.steps import Steps
 
 INTERRUPTED = 130
 #: The tasks that --max-targets bounds.
 PROBES = ("probe-pos", "probe-const", "probe-srl", "probe-coref")
+#: What the extra [eval] brings: the base install has the command, and not these.
+BROUGHT = frozenset(
+    {"fsspec", "huggingface_hub", "safetensors", "spacy", "tokenizers", "torch", "transformers"}
+)
 #: Name → module and what it does. A module has ``run(given, settings) -> exit code``, and where it takes
 #: arguments of its own ``add_arguments(parser)``; it is imported when it is asked for.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -46,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _refuse_unknown_options(parser, arguments)
     given = parser.parse_args(arguments)
     try:
-        return _dispatch(given)
+        with _ended_as_interrupted():
+            return _dispatch(given)
     except KeyboardInterrupt:
         print(
             "\nInterrupted. What was committed stays; the same command goes on from there.", file=sys.stderr
@@ -55,6 +63,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EvaluatorError as error:
         print(f"embryo-eval: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in BROUGHT:
+            raise
+        print(
+            f"embryo-eval: the package {error.name} is not installed. To evaluate takes the extra [eval], "
+            "which the base install leaves out: pip install 'lm-embryology[eval]', in a checkout "
+            "pip install '.[eval]'.",
+            file=sys.stderr,
+        )
+        return InputError.exit_code
+
+
+@contextlib.contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """A scheduler's SIGTERM ends the command as Ctrl-C does: workers are stopped, and what stands is said."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _dispatch(given: argparse.Namespace) -> int:

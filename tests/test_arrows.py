@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,26 @@ def test_help_and_version_answer_without_loading_a_model_library(command: str) -
         )
         assert shown.returncode == 0, shown.stderr
         assert shown.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        ("evaluators.cli.main(['--list-tasks'])", "torch", "[eval]"),
+        (
+            "tpu_train.cli.main(['--recipe', 'albert-tiny', '--corpus', '.', '--out', 'x'])",
+            "zstandard",
+            "[train]",
+        ),
+    ],
+)
+def test_a_base_install_says_what_a_command_needs(
+    command: str, package: str, extra: str, tmp_path: Path
+) -> None:
+    module = command.partition(".main")[0]
+    code = f"import sys; sys.modules[{package!r}] = None; import {module}; sys.exit({command})"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert found.returncode == 2, found.stderr
+    assert f"package {package} is not installed" in found.stderr
+    assert f"'.{extra}'" in found.stderr
+    assert "Traceback" not in found.stderr

@@ -6,6 +6,7 @@ Imports nothing heavy until a command runs, so that ``--help`` and ``--version``
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "tensorboard": (bool,),
     "quiet": (bool,),
 }
+#: What the extras [train] and [tpu] bring: the base install has the command, and not these.
+_BROUGHT = frozenset({"mwparserfromhell", "safetensors", "tensorflow", "tokenizers", "zstandard"})
 _TOLD = {str: "text in quotes", list: "a list of such", int: "a whole number", float: "a number"}
 _EXAMPLES = """\
 examples:
@@ -59,6 +62,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("embryo-train: interrupted; the same command goes on.", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in _BROUGHT:
+            raise
+        print(
+            f"embryo-train: the package {error.name} is not installed. To train takes the extra [train] (on "
+            "a TPU [tpu]), which the base install leaves out: pip install 'lm-embryology[train]', in a "
+            "checkout pip install '.[train]'.",
+            file=sys.stderr,
+        )
+        return InputError.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (… | head); nothing is left to be flushed on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         # Files that come, go, or may not be read while they are used; where more is known, it is said there.
         about = f"{error.filename}: " if error.filename is not None else ""

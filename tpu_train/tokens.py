@@ -23,8 +23,8 @@ from tpu_train.vocabulary import Encoder
 
 #: Of a tokenised corpus, in the order in which they are written.
 FILES = ("tokens.bin", "sentences.npy", "documents.npy", "tokens.json")
-#: Documents that are encoded in one call: bounds memory, keeps all cores busy.
-_DOCUMENTS_A_CALL = 256
+#: Characters that are encoded in one call, but for the last document: bounds memory, keeps all cores busy.
+_CHARACTERS_A_CALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,12 @@ def read(folder: Path) -> Tokens:
 
 
 def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
-    rest = iter(documents)
-    while batch := list(itertools.islice(rest, _DOCUMENTS_A_CALL)):
+    batch, size = list[Sequence[str]](), 0
+    for document in documents:
+        batch.append(document)
+        size += sum(map(len, document))
+        if size >= _CHARACTERS_A_CALL:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch

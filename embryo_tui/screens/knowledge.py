@@ -218,23 +218,27 @@ class Knowledge(View):
         answers = tuple(value_of(find(q.fact_dynamics(look.run, card.relation)), None) for card in cards)
         if not self.changed("life", answers, ("forgotten", look.run, look.filter)):
             return
-        wanted = lenient(look.filter)
-        shown = [
+        forgotten = [
             (fate, card)
             for card, fates in zip(cards, answers, strict=True)
             for fate in fates or ()
-            if fate.kind == "forgotten" and wanted(f"{fate.subject} {fate.object} {card.name}")
+            if fate.kind == "forgotten"
+        ]
+        wanted = lenient(look.filter)
+        shown = [
+            (fate, card) for fate, card in forgotten if wanted(f"{fate.subject} {fate.object} {card.name}")
         ]
         read = sum(fates is not None for fates in answers)
         note = (
             f"all relations of {look.run}" if read == len(cards) else f"{read} of {len(cards)} relations read"
         )
-        table.entitle(f"{len(shown)} facts forgotten, those known longest first", note)
-        empty = (
-            "no fact was right once and wrong throughout the last tenth of the steps"
-            if read == len(cards)
-            else names.READING
-        )
+        count = f"{len(shown)} of {len(forgotten)}" if look.filter else str(len(shown))
+        table.entitle(f"facts forgotten: {count}, those known longest first", note)
+        empty = names.READING
+        if forgotten:
+            empty = f"none of the facts forgotten matches {look.filter}"
+        elif read == len(cards):
+            empty = "no fact was right once and wrong throughout the last tenth of the steps"
         rows = fact_rows.forgotten_rows(shown)
         table.fill(rows, look.fact, columns=fact_rows.FORGOTTEN_COLUMNS, empty=empty)
 

@@ -331,8 +331,13 @@ async def test_forgotten_facts_of_all_relations_stand_in_one_list(world: Any, st
             ("Peru", "spanish", "official language", "10", "4/12"),
             ("Norway", "oslo", "capital", "100", "3/12"),
         ]
-        assert "2 facts forgotten" in table.heading
+        assert "facts forgotten: 2" in table.heading
         assert "all relations" in table.heading
+        for searched, said in (("oslo", "facts forgotten: 1 of 2"), ("tokyo", "facts forgotten: 0 of 2")):
+            await pilot.press("slash", *searched, "enter")
+            await world.settle(pilot)
+            assert said in table.heading
+            await pilot.press("slash", *(["backspace"] * len(searched)), "enter")
 
 
 async def test_the_strongest_head_is_found_by_one_key(world: Any, store: Path) -> None:

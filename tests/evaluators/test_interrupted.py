@@ -52,10 +52,13 @@ def test_ten_kills_at_random_moments_leave_the_content_of_an_undisturbed_run(
     assert content(DB) == content(Path("whole.duckdb"))
 
 
-def test_ctrl_c_says_so_and_keeps_what_was_stored(world: Path, forked: ModuleType) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_say_so_and_keep_what_was_stored(
+    world: Path, forked: ModuleType, how: signal.Signals
+) -> None:
     child = forked.start()
     forked.wait_for(1, child, DB)
-    os.kill(child, signal.SIGINT)
+    os.kill(child, how)
     assert forked.finish(child) == 130
     shown = Path("shown.txt").read_text()
     assert "Interrupted. What was committed stays" in shown

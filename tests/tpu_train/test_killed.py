@@ -15,21 +15,25 @@ from tpu_train import store
 _EARLY = 0.2
 
 
-def killed_at_random(command: list[str], run: Path, draw: random.Random) -> bool:
-    """Starts ``command`` and kills it: some time while it starts, or some time after it has got further.
+def killed_at_random(command: list[str], run: Path, step: float, draw: random.Random) -> bool:
+    """Starts ``command`` and kills it: some time while it starts, or soon after a state of ``step`` or later.
 
     Returns whether it was killed (or had ended before).
     """
-    states = {path.name for path in run.glob("state/state-*.json")}
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     if draw.random() < _EARLY:
         waited(process, draw.random() * 6.0)
     else:
-        while process.poll() is None and {p.name for p in run.glob("state/state-*.json")} <= states:
+        while process.poll() is None and newest(run) < step:
             waited(process, 0.01)
-        waited(process, draw.random() * 0.6)
+        waited(process, draw.random() * 0.1)
     process.kill()
     return process.wait() != 0
+
+
+def newest(run: Path) -> int:
+    """The step of the last state that was saved; -1 for none."""
+    return max((int(path.stem.partition("-")[2]) for path in run.glob("state/state-*.json")), default=-1)
 
 
 def waited(process: subprocess.Popen[bytes], seconds: float) -> None:
@@ -44,10 +48,11 @@ def check(run: Path, whole: Path, command: list[str], kills: int) -> int:
 
     Returns how often it was killed: less where the run ended before.
     """
-    draw = random.Random()
-    killed = 0
-    while killed < kills and killed_at_random(command, run, draw):
-        killed += 1
+    draw, killed, steps = random.Random(), 0, store.saved(whole)[-1]
+    for number in range(kills):
+        # How far it gets between two kills does not hang on the machine's speed.
+        step = steps * (number + draw.random()) / (kills + 2)
+        killed += killed_at_random(command, run, step, draw)
     subprocess.run(command, check=True)
     assert store.saved(run) == store.saved(whole)
     for step in store.saved(whole):

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import tarfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from tpu_train import tokens
 from tpu_train.cli import main
 from tpu_train.errors import InputError
 from tpu_train.text import books, build, corpus, files, markup, seen
@@ -187,10 +189,11 @@ def test_broken_sources_are_named(tmp_path: Path, name: str, content: bytes, tol
         read(path)
 
 
-def test_every_document_comes_once() -> None:
+def test_every_document_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen, "_WAITING", 7000)
     known = seen.Seen()
     draw = random.Random(0)
-    values = [draw.randrange(1, 1 << 64) for _ in range(60_000)]
+    values = [draw.randrange(1 << 64) for _ in range(60_000)] + [0, (1 << 64) - 1, 1 << 63]
     assert all(known.add(value) for value in values)
     assert not any(known.add(value) for value in values)
     assert len(known) == len(values)
@@ -245,6 +248,31 @@ def test_text_is_built_once_and_the_same_in_any_number_of_processes(
     (raw / "more.txt").write_text("Other text.\n", "utf-8")
     assert main([*command, str(tmp_path / "one")]) == 2
     assert "was begun from other sources" in capsys.readouterr().err
+
+
+def test_building_and_encoding_hold_a_batch_of_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "_BATCH", 100_000)
+    monkeypatch.setattr(tokens, "_CHARACTERS_A_CALL", 100_000)
+    source = tmp_path / "a.txt"
+    documents = [f"Document {n} tells of {n * n} things.\n" * (1 + n % 2 * 1000) for n in range(160)]
+    source.write_text("\n".join(documents), "utf-8")
+    assert source.stat().st_size > 2_500_000
+
+    def encode(sentences: list[str]) -> list[list[int]]:
+        return [[len(word) for word in sentence.split()] for sentence in sentences]
+
+    def write() -> None:
+        tokens.write(tmp_path / "tokens", corpus.documents(files.find([source])), encode, 50, lambda _: None)
+
+    def built() -> None:
+        build.build([source], tmp_path / "text", 1, lambda *_: None)
+
+    for work in (built, write):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2_000_000
 
 
 def test_a_build_that_is_killed_goes_on_and_leaves_no_process(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def _refuse_others(out: Path, found: Sequence[files.TextFile]) -> None:
 
 
 def _batches(found: Sequence[files.TextFile], start: _Place) -> Iterator[_Batch]:
-    """Raw documents from ``start`` on, some two million characters at a time."""
+    """Raw documents from ``start`` on, some million characters at a time."""
     before = sum(file.path.stat().st_size for file in found[: start.file])
     for number, file in enumerate(found[start.file :], start.file):
         done = start.documents if number == start.file else 0
@@ -190,14 +190,14 @@ def _watch_parent(parent: int) -> None:
 
 
 class _Parts:
-    """The parts on disk and the one that is being filled."""
+    """The parts on disk and the one that is being filled, which is kept compressed."""
 
     def __init__(self, out: Path) -> None:
         """Takes up the whole parts of ``out``; what an interrupted build left of the next one is gone."""
         self._out, self._seen = out, Seen()
         self.place, self._counts, self._about = _Place(), Counts(), list[dict[str, Any]]()
-        self._open, self._open_counts, self._new = list[Document](), Counts(), list[int]()
         self.new_characters = 0
+        self._begin()
         while (path := self._path(".json")).is_file():
             about = json.loads(path.read_text("utf-8"))
             for value in np.load(self._path(".npy")).tolist():
@@ -227,7 +227,7 @@ class _Parts:
                 size = sum(map(len, document))
                 self._open_counts += Counts(1, len(document), words, size)
                 self.new_characters += size
-                self._open.append(document)
+                self._content += self._packer.compress(("\n".join(document) + "\n\n").encode())
                 self._new.append(value)
         self.place = after
         if self._open_counts.characters >= _PART:
@@ -247,11 +247,14 @@ class _Parts:
             for about in self._about
         ]
 
+    def _begin(self) -> None:
+        self._packer, self._content = zstandard.ZstdCompressor().compressobj(), bytearray()
+        self._open_counts, self._new = Counts(), list[int]()
+
     def _write(self) -> None:
         """Text, digests of its documents, and last the description that makes the part count."""
         path = self._path(".txt.zst")
-        text = "".join("\n".join(document) + "\n\n" for document in self._open)
-        content = zstandard.ZstdCompressor().compress(text.encode())
+        content = bytes(self._content + self._packer.flush())
         atomic.write_bytes(path, content)
         atomic.write_with(
             self._path(".npy"), lambda file: np.save(file, np.array(self._new, dtype=np.uint64))
@@ -266,4 +269,4 @@ class _Parts:
         atomic.write_json(self._path(".json"), about)
         self._about.append(about)
         self._counts += self._open_counts
-        self._open, self._new, self._open_counts = [], [], Counts()
+        self._begin()
