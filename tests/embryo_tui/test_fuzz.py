@@ -24,6 +24,7 @@ from embryo_tui.deeds import Deeds
 from embryo_tui.export import clipboard
 from embryo_tui.screens.registry import SCREENS
 from embryo_tui.widgets.panel import Lines
+from embryo_tui.widgets.prompt import Prompt
 
 OTHERS = (
     "tab",
@@ -140,6 +141,9 @@ async def test_keys_clicks_and_sizes_never_break_the_app(
                 await pilot.pause()
             if len(app.screen_stack) == 1:
                 escapes = 0
+                if isinstance(app.focused, Prompt) and chance.random() < 0.4:
+                    # A search takes in all that is typed.
+                    _press(app, "escape")
             elif chance.random() < 0.4:
                 _press(app, "escape")
                 escapes += 1
