@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandList
 
 import embryo_store
 from embryo_tui.actions import ACTIONS, EVERYWHERE
 from embryo_tui.app import EmbryoApp
 from embryo_tui.look import Look
+from embryo_tui.palette import Palette
 from embryo_tui.questions import Question
 from embryo_tui.screens.registry import SCREENS
 from embryo_tui.widgets.bars import Bar, Footer
@@ -397,3 +399,14 @@ async def test_a_run_without_attention_shows_none_of_another_runs(world: Any, st
         assert not app.query_one("#head-grid", HeadGrid).values.size
         assert not app.query_one("#map", HeatMap).matrix.size
         assert "embryo-eval --task attention" in world.shown(app.query_one("#map", HeatMap))
+
+
+async def test_a_palette_that_is_gone_before_it_looked_for_commands_ends_nothing(
+    world: Any, store: Path
+) -> None:
+    async with world.opened(store, Look(step=100)) as (app, pilot):
+        await pilot.press("ctrl+p")
+        palette = app.screen
+        assert isinstance(palette, Palette)
+        await palette.query(CommandList).remove()
+        await palette._gather_commands("").wait()
