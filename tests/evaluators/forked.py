@@ -45,15 +45,15 @@ def is_over(child: int) -> bool:
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def wait_for(results: int, child: int, db: Path) -> None:
+def wait_for(results: int, child: int, db: Path, *, rest: float = 0.0) -> None:
     """Returns once ``child`` has stored so many results, or has ended. To look costs what ``child`` needs:
-    that is done a fifth of the time.
+    where it has long to go, rest ``rest`` times as long as a look took.
     """
     while not is_over(child):
         began = time.monotonic()
         if stored(db) >= results:
             return
-        time.sleep(max(0.01, 4 * (time.monotonic() - began)))
+        time.sleep(max(0.01, rest * (time.monotonic() - began)))
 
 
 def descendants(process: int, deep: int = 9) -> list[int]:

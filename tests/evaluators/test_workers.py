@@ -174,7 +174,7 @@ def disturb(
     chance = random.Random(0)
     hit = 0
     while hit < kills:
-        forked.wait_for(1 + hit * results // (kills + 5), child, DB)
+        forked.wait_for(1 + hit * results // (kills + 5), child, DB, rest=4)
         time.sleep(chance.uniform(0, 0.1))
         alive = victims()
         if forked.is_over(child):

@@ -178,8 +178,8 @@ def test_training_moved_every_weight(finished: Path) -> None:
 def test_configurations_say_what_the_recipe_says() -> None:
     loaded, network, _ = little("electra")
     own, generator = (saved.config for saved in network.saved)
-    assert (own["hidden_size"], generator["hidden_size"]) == (128, 64)
+    assert (own["hidden_size"], generator["hidden_size"]) == (128, 16)
     assert generator["num_attention_heads"] == 1
     assert own["embedding_size"] == generator["embedding_size"] == 48
-    wide = dataclasses.replace(loaded, electra=dataclasses.replace(loaded.electra, generator_layers=0.34))
-    assert families.network(wide).saved[1].config["num_hidden_layers"] == 1
+    wide = dataclasses.replace(loaded, electra=dataclasses.replace(loaded.electra, generator_layers=0.5))
+    assert families.network(wide).saved[1].config["num_hidden_layers"] == 2
