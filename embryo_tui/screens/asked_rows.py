@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from embryo_store.cloze_answers import AskedSentence
 
 ASKED_COLUMNS = (
-    Column("sentence", 12, flex=3),
+    Column("sentence", 14, flex=1),
     Column("mask", 4, right=True, keep=2),
-    Column("answers", 14, flex=4),
+    Column("answers", 14, flex=1),
     Column("at", 6, right=True, keep=1),
 )
 #: Answers that are named, and words whose probability is drawn.

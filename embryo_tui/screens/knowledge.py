@@ -281,7 +281,7 @@ class Knowledge(View):
         chosen = look.asked if look.asked in known else next(iter(known), None)
         if self.changed("life", (asked,), ("asked", look.step, look.filter, chosen)):
             said = f"no sentence here matches {look.filter}" if asked else asked_rows.NOTHING
-            table.entitle("Sentences asked", f"{len(shown)} of {look.run}")
+            table.entitle("Sentences asked", look.run)
             rows = asked_rows.asked_rows(shown, look.step)
             table.fill(rows, chosen, columns=asked_rows.ASKED_COLUMNS, empty=said)
         if self.changed("life-curve", (asked,), (chosen, drawing.style(look, world))):

@@ -90,7 +90,8 @@ def words(reader: Reader, page: Page) -> str:
             head += ", share of the last value" if page.look.rescaled else ""
             head += f", {dataset}" if len(known) > 1 else ""
             parts += [title(head, page.width), _words(reader, page, task, dataset)]
-    return joined(*parts, indent(fill(BORN, page.width - 2), "  "))
+    told = any(part.lstrip().startswith("born ") for part in parts)
+    return joined(*parts, indent(fill(BORN, page.width - 2), "  ") if told else "")
 
 
 def _words(reader: Reader, page: Page, task: str, dataset: str | None) -> str:

@@ -78,7 +78,8 @@ def _numbers(reader: Reader, page: Page) -> str:
         if curve.label in names:
             add(names[curve.label] or curve.label, [curve], indent=2)
     found = table(rows, right=(1, 2, 3, 4, 5), width=page.width) if len(rows) > 1 else ""
-    return "\n".join(part for part in (found, _attention(reader, page.run)) if part)
+    moved = _attention(reader, page.run) if page.wanted("attention moved most") else ""
+    return "\n".join(part for part in (found, moved) if part)
 
 
 def _attention(reader: Reader, run: str) -> str:
