@@ -30,7 +30,8 @@ def say_plan(plan: Plan, settings: Settings, out: Console) -> None:
     known = costs(settings.db) if todo else ()
     table = Table(box=box.SIMPLE)
     for column in ("run", "task", "corpus"):
-        table.add_column(column, overflow="fold")
+        # A task's name is short, and typed after --task.
+        table.add_column(column, overflow="fold", no_wrap=column == "task")
     for column in ("steps", "time", "bytes"):
         table.add_column(column, justify="right")
     table.add_column("by")
