@@ -247,12 +247,16 @@ HEADERS, HEADER, BLOCK = 3, 4096, 16_384
 
 
 def checksummed(content: bytes) -> bytes:
-    """The same with every header's and every block's checksum made right: DuckDB's own (checksum.cpp)."""
+    """The same with the checksum of every header and block that is there whole made right: DuckDB's own
+    (checksum.cpp).
+    """
     mended = bytearray(content)
     first = HEADERS * HEADER
     parts = [(start, HEADER) for start in range(0, first, HEADER)]
     parts += [(start, BLOCK) for start in range(first, len(content) - BLOCK + 1, BLOCK)]
     for start, size in parts:
+        if start + size > len(content):
+            break
         words = np.frombuffer(mended, dtype="<u8", count=size // 8 - 1, offset=start + 8)
         digest = np.uint64(5381) ^ np.bitwise_xor.reduce(words * np.uint64(0xBF58476D1CE4E5B9))
         mended[start : start + 8] = int(digest).to_bytes(8, "little")
