@@ -30,7 +30,7 @@ _KINDS: Mapping[str, type] = {
 }  # fmt: skip
 #: Settings that are several things at once: their types, and what they look like.
 _TOLD: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "fact": ((str, str, str), 'relation, subject and object, such as ["P36", "France", "paris"]'),
+    "fact": ((str, str, str), 'relation, subject and object, such as ["P36", "France", "Paris"]'),
     "asked": ((str, int), 'a sentence and which of its masks, such as ["France is in [MASK].", 1]'),
 }
 #: The least that a number may be. Step -1 is the last one.

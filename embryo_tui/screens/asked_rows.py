@@ -10,6 +10,7 @@ import numpy as np
 from embryo_tui.filters import Matcher
 from embryo_tui.raster.axes import short
 from embryo_tui.screens import names
+from embryo_tui.screens.fact_rows import predicted
 from embryo_tui.steps import position
 from embryo_tui.widgets.series import Series
 from embryo_tui.widgets.table import Cell, Column, Row
@@ -43,15 +44,15 @@ def asked_rows(asked: Sequence[AskedSentence], step: int) -> list[Row]:
     rows = []
     for sentence in asked:
         index = position(sentence.step, step)
-        said, at = "not asked yet", None
+        said, at = Cell("not asked yet", "faint"), None
         if index is not None:
             chances = np.exp(sentence.logps[index][:ANSWERS])
-            said = names.predictions(sentence.tokens[index][:ANSWERS], chances)
+            said = predicted(sentence.tokens[index][:ANSWERS], chances, "strong")
             at = int(sentence.step[index])
         cells = (
             Cell(sentence.text, "text"),
             Cell.number(str(sentence.mask), sentence.mask, "faint"),
-            Cell(said, "faint" if index is None else "strong"),
+            said,
             Cell.number("" if at is None else short(at), at, "faint"),
         )
         rows.append(Row((sentence.text, sentence.mask), cells))

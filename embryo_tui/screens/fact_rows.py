@@ -135,7 +135,7 @@ def fact_rows(facts: FactsAtStep, shown: Sequence[int] | None = None) -> Rows:
             Cell(facts.object[index], "good" if right else "text"),
             Cell.number(names.count(rank), rank, "dim"),
             Cell.number(names.chance(p), p, "dim"),
-            _said(facts.tokens[index], np.exp(facts.logps[index])),
+            predicted(facts.tokens[index], np.exp(facts.logps[index])),
         )
 
     keys = [(facts.relation, *said) for said in zip(facts.subject, facts.object, strict=True)]
@@ -169,7 +169,7 @@ def life_rows(life: Biography) -> Rows:
             Cell.number(short(step), step),
             Cell.number(names.count(rank), rank, "dim"),
             Cell.number(names.chance(p), p, "good" if right else "dim"),
-            _said(life.tokens[index], np.exp(life.logps[index])),
+            predicted(life.tokens[index], np.exp(life.logps[index])),
             Cell(names.spoken(life.echo[index] or ""), "dim"),
         )
 
@@ -194,7 +194,7 @@ def fate_rows(fates: Sequence[FactDynamics], relation: str) -> list[Row]:
             Cell(fate.object, role),
             Cell(fate.kind, "dim"),
             _first(fate, "never"),
-            Cell(f"{fate.right}/{fate.steps}", "faint"),
+            Cell(f"{fate.right}/{fate.steps}", "faint", value=f"{fate.right} of {fate.steps}"),
         )
         rows.append(Row((relation, fate.subject, fate.object), cells))
     return rows
@@ -211,7 +211,7 @@ def forgotten_rows(fates: Sequence[tuple[FactDynamics, RelationCard]]) -> list[R
                 Cell(fate.object, "bad"),
                 Cell(card.name or card.relation, "dim"),
                 _first(fate, ""),
-                Cell(f"{fate.right}/{fate.steps}", "faint"),
+                Cell(f"{fate.right}/{fate.steps}", "faint", value=f"{fate.right} of {fate.steps}"),
             ),
         )
         for fate, card in sorted(fates, key=lambda entry: (-entry[0].right, entry[0].subject))
@@ -224,11 +224,11 @@ def _first(fate: FactDynamics, never: str) -> Cell:
     return Cell.number(never if first is None else short(first), first, "dim")
 
 
-def _said(tokens: Sequence[str], shares: Floats) -> Cell:
+def predicted(tokens: Sequence[str], shares: Floats, role: Role = "dim") -> Cell:
     """Predictions; whole, with four digits of each probability."""
     return Cell(
         names.predictions(tokens, shares),
-        "dim",
+        role,
         value=lambda: "  ".join(
             f"{names.spoken(token)} {share:.4g}" for token, share in zip(tokens, shares, strict=False)
         ),

@@ -130,7 +130,8 @@ class Overview(View):
             cells = (
                 Cell(names.under(names.TASKS.get(entry.task, entry.task), entry.protocol), "text"),
                 Cell(f"{entry.dataset}{f' seed {entry.seed}' if entry.seed else ''}", "dim"),
-                Cell(f"{entry.done}/{entry.checkpoints}", "text" if complete else "strong"),
+                Cell(f"{entry.done}/{entry.checkpoints}", "text" if complete else "strong",
+                     value=f"{entry.done} of {entry.checkpoints}"),
                 Cell.number(f"{entry.failed} failed" if entry.failed else "━" * filled + "╌" * (8 - filled),
                             entry.failed, "bad" if entry.failed else "good" if complete else "dim"),
                 Cell.number("–" if last is None else short(last), last, "dim"),

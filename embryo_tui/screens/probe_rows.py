@@ -92,10 +92,10 @@ def summary(at: ProbeAt) -> str:
 
 def label_rows(at: ProbeAt, wanted: Matcher) -> list[Row]:
     """Every label, the most frequent first, with its F1 and the commonest mistakes."""
-    taken: dict[str, list[str]] = {}
+    taken: dict[str, list[tuple[str, float]]] = {}
     for mistake in at.mistakes:
         gold, _, said = mistake.label.partition(" → ")
-        taken.setdefault(gold, []).append(f"{said} {names.share(mistake.share)}")
+        taken.setdefault(gold, []).append((said, mistake.share))
     return [
         Row(
             label,
@@ -103,9 +103,18 @@ def label_rows(at: ProbeAt, wanted: Matcher) -> list[Row]:
                 Cell(label, "text"),
                 Cell.number(names.share(f1), f1, "strong"),
                 Cell.number(names.count(n), n, "faint"),
-                Cell("  ".join(taken.get(label, ())[:MISTAKES]), "dim"),
+                _mistaken(taken.get(label, [])[:MISTAKES]),
             ),
         )
         for label, f1, n in zip(at.label, at.f1.tolist(), at.n.tolist(), strict=True)
-        if wanted(label) or any(wanted(said) for said in taken.get(label, ()))
+        if wanted(label) or any(wanted(said) for said, _ in taken.get(label, ()))
     ]
+
+
+def _mistaken(taken: Sequence[tuple[str, float]]) -> Cell:
+    """What a label was taken for, and how often."""
+    return Cell(
+        "  ".join(f"{said} {names.share(share)}" for said, share in taken),
+        "dim",
+        value=lambda: "  ".join(f"{said} {share:.4g}" for said, share in taken),
+    )

@@ -153,7 +153,7 @@ def test_what_a_panel_goes_without_is_said(store: Path, capsys: pytest.CaptureFi
         (("--layer", "0"), "layer is 1 or more, not 0"), (("--head=-1",), "head is 1 or more, not -1"),
         (("--set", "filter=/[/"), "no regular expression"),
         (("--set", "screen=wods"), "screen is one of overview"),
-        (("--set", "fact=17"), 'such as ["P36", "France", "paris"]'),
+        (("--set", "fact=17"), 'such as ["P36", "France", "Paris"]'),
         (("--run", "gpt"), "holds no run 'gpt'"),
     ],
 )  # fmt: skip
