@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embryo_tui.filters import Matcher
+from embryo_tui.look import Fact
 from embryo_tui.raster.axes import short
 from embryo_tui.screens import names
 from embryo_tui.widgets.plot import Series
@@ -122,7 +123,13 @@ def narrowed(facts: FactsAtStep, wanted: Matcher) -> list[int]:
     ]
 
 
-def fact_rows(facts: FactsAtStep, shown: Sequence[int] | None = None) -> Rows:
+def fact_keys(facts: FactsAtStep) -> tuple[Fact, ...]:
+    """What each row of ``fact_rows`` is known by."""
+    named = zip(facts.subject, facts.object, strict=True)
+    return tuple((facts.relation, subject, answer) for subject, answer in named)
+
+
+def fact_rows(facts: FactsAtStep, keys: tuple[Fact, ...], shown: Sequence[int] | None = None) -> Rows:
     """Facts (or those in some places): right or not, the object's rank and probability, and answers."""
 
     def cells(line: int) -> tuple[Cell, ...]:
@@ -138,8 +145,7 @@ def fact_rows(facts: FactsAtStep, shown: Sequence[int] | None = None) -> Rows:
             predicted(facts.tokens[index], np.exp(facts.logps[index])),
         )
 
-    keys = [(facts.relation, *said) for said in zip(facts.subject, facts.object, strict=True)]
-    return Rows(tuple(keys if shown is None else [keys[index] for index in shown]), cells)
+    return Rows(keys if shown is None else tuple(keys[index] for index in shown), cells)
 
 
 def life_columns(life: Biography) -> list[Column]:

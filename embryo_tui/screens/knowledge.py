@@ -37,6 +37,7 @@ class Knowledge(View):
     key = "knowledge"
     _facts: FactsAtStep | None = None
     _own: dict[str, Series]
+    _keys: tuple[Fact, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Five panels."""
@@ -189,8 +190,11 @@ class Knowledge(View):
             return
         table.entitle(card.template, names.stands_in(facts.step, look.step))
         shown = fact_rows.narrowed(facts, lenient(look.filter)) if look.filter else None
+        # Neighbouring steps share their names: a thousand keys are not made anew for each.
+        if self.changed("keys", (facts.subject, facts.object), facts.relation):
+            self._keys = fact_rows.fact_keys(facts)
         empty = f"no fact here matches {look.filter}"
-        table.fill(fact_rows.fact_rows(facts, shown), self._fact(look), empty=empty)
+        table.fill(fact_rows.fact_rows(facts, self._keys, shown), self._fact(look), empty=empty)
 
     def _show_nothing_of(self, fact: Fact, look: Look) -> None:
         relation, subject, answer = fact
