@@ -5,7 +5,6 @@ names with values of the right kind are taken.
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -34,8 +33,6 @@ _TOLD: Mapping[str, tuple[tuple[type, ...], str]] = {
     "fact": ((str, str, str), 'relation, subject and object, such as ["P36", "France", "Paris"]'),
     "asked": ((str, int), 'a sentence and which of its masks, such as ["France is in [MASK].", 1]'),
 }
-#: What would be taken for commands where it is shown.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 #: The least that a number may be. Step -1 is the last one.
 _LEAST = {"step": -1, "mark": 0, "layer": 1, "head": 1, "sentence": 0}
 
@@ -140,9 +137,6 @@ def taken(look: Look, found: Mapping[str, Any], where: str) -> Look:
 
 
 def _checked(name: str, value: Any, where: str) -> Any:
-    for text in value if isinstance(value, list) else [value]:
-        if isinstance(text, str) and _CONTROL.search(text):
-            raise BadLookError(f"{where}: {name} holds characters that would steer the terminal: {text!r}")
     if name in CHOICES:
         if value not in CHOICES[name]:
             raise BadLookError(f"{where}: {name} is one of {', '.join(CHOICES[name])}, not {value!r}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from embryo_store.errors import StoreError
 from embryo_store.query import read
 from embryo_tui.filters import matcher
+from embryo_tui.harmless import harmless_lines
 from embryo_tui.several import labels
 from embryo_tui.steps import at_or_before, settle
 from embryo_tui.text import facts, layers, panels
@@ -96,7 +97,7 @@ def show(stores: Sequence[Path], panel: str, look: Look, said: frozenset[str], *
     if unshown:
         _tell(f"--print {panel} goes without {', '.join(unshown)}.")
     try:
-        print(showable("\n\n".join(texts), sys.stdout.encoding), flush=True)
+        print(showable(harmless_lines("\n\n".join(texts)), sys.stdout.encoding), flush=True)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; Python must not find the pipe broken again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -129,7 +130,7 @@ def _page(card: RunCard, look: Look, said: frozenset[str], columns: int) -> Page
 
 
 def _tell(message: str) -> None:
-    print(f"embryo-tui: {message}", file=sys.stderr)
+    print(f"embryo-tui: {harmless_lines(message)}", file=sys.stderr)
 
 
 def _complain(message: str, code: int = 2) -> int:

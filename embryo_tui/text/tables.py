@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from embryo_tui.harmless import harmless
+
 #: What stands for characters that an output without Unicode cannot show.
 PLAIN = str.maketrans("→·–…─│┤┬└┘┌┐┼├┴▁×", ">--.-||-++++-|-_x")
 
@@ -21,7 +23,7 @@ def table(
     if not rows:
         return ""
     count = max(len(row) for row in rows)
-    filled = [[*row, *[""] * (count - len(row))] for row in rows]
+    filled = [[*map(harmless, row), *[""] * (count - len(row))] for row in rows]
     widths = [max(len(row[column]) for row in filled) for column in range(count)]
     text = [column for column in range(count) if column not in right]
     while width and text and sum(widths) + 2 * (count - 1) + indent > width:
@@ -41,6 +43,7 @@ def table(
 
 def title(text: str, width: int) -> str:
     """A heading with a rule to its right."""
+    text = harmless(text)
     return f"{_cut(text, width)} {'─' * max(0, width - len(text) - 1)}".rstrip()
 
 

@@ -64,7 +64,6 @@ def test_a_look_survives_its_file_and_its_command(tmp_path_factory: Any, look: L
     [
         ("screen = ", "no TOML"), ("colour = 1", "no setting 'colour'"), ("step = 'x'", "whole number"),
         ("scale = 'cubic'", "one of linear, log, symlog"), ("runs = 'a'", "list of names"),
-        ('filter = "\\u001b[31m"', "steer the terminal"),
         ("window = [1]", "two steps"), ("difference = 1", "true or false"), ("layer = true", "whole number"),
     ],
 )  # fmt: skip
