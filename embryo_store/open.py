@@ -198,7 +198,7 @@ def _stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Ite
 
 
 def _refuse_no_file(store: Path, *, create: bool) -> None:
-    """DuckDB itself makes an empty file where none is, writes to devices, and waits for a pipe's other end."""
+    """DuckDB makes an empty file where there is none, writes to devices, and waits for a pipe's other end."""
     if not store.exists():
         if not create:
             raise StoreMissing(missing(store))
