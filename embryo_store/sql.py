@@ -157,9 +157,8 @@ SELECT DISTINCT metric FROM attention_stats WHERE run = ? ORDER BY metric
 """
 
 TOKENS = """
-SELECT token_id, any_value(token)
+SELECT token_id, token
 FROM vocabularies
 WHERE vocab = (SELECT arg_max(vocab, step) FROM checkpoints WHERE run = $1)
   AND token_id IN (SELECT unnest($2::UINTEGER[]))
-GROUP BY token_id
 """

@@ -66,8 +66,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code."""
-    # NumPy's linear algebra starts a thread for every core, and they spin: a third of the CPU time of a start,
-    # for products of three columns.
+    # NumPy's linear algebra starts a thread for every core, and they spin: a third of a start's CPU time, for
+    # products of three columns.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     options = parser().parse_args(arguments)
     try:

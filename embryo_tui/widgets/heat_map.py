@@ -15,7 +15,7 @@ from embryo_tui.raster.heat import half_blocks, quantise, resample, whole_side
 from embryo_tui.raster.map_strip import Levels
 from embryo_tui.raster.palette import Ramp
 from embryo_tui.widgets.ink import Ink
-from embryo_tui.widgets.panel import Panel, fit, line
+from embryo_tui.widgets.panel import Panel, fit, line, wide
 
 LABEL = 11
 
@@ -84,7 +84,8 @@ class HeatMap(Panel):
         first = 2 * y * size // down
         starts = y == 0 or first != 2 * (y - 1) * size // down
         name = self._pieces[first] if starts and first < len(self._pieces) else ""
-        return f"{fit(name, LABEL - 1).rstrip():>{LABEL - 1}} "
+        name = fit(name, LABEL - 1).rstrip()
+        return f"{' ' * (LABEL - 1 - wide(name))}{name} "
 
     def render_body(self, y: int, width: int, pen: Ink) -> Strip:
         """Column names, or two rows of pixels."""
@@ -164,6 +165,7 @@ class Thumbnails(Panel):
         self._drawn_for, self._lines = drawn_for, []
         columns, side = self._grid()
         ramp = pen.ramp(self._signed)
+        levels = self._levels(side, ramp)
         for start in range(0, len(self._maps), columns):
             heads = range(start, min(start + columns, len(self._maps)))
             titles: list[Segment] = []
@@ -173,15 +175,16 @@ class Thumbnails(Panel):
                 titles.append(Segment(fit(text, side + 1), pen.accent if chosen else pen.faint))
             self._lines.append(Strip(titles).adjust_cell_length(self.size.width, pen.blank))
             gap = np.full((side, 1), ramp.levels, dtype=np.int16)
-            pixels = [part for head in heads for part in (self._levels(head, side, ramp), gap)]
+            pixels = [part for head in heads for part in (levels[head], gap)]
             # Where the maps fill the line there is no room for the gap after the last.
             row = np.hstack(pixels)[:, : self.size.width]
             rest = self.size.width - row.shape[1]
             after = [Segment(" " * rest, pen.blank)] if rest else []
             self._lines += half_blocks(row, ramp, after=after)
 
-    def _levels(self, head: int, side: int, ramp: Ramp) -> Levels:
-        values = resample(self._maps[head], side, side)
+    def _levels(self, side: int, ramp: Ramp) -> Levels:
+        """All maps as pixels ``(heads, side, side)``."""
+        values = resample(self._maps, side, side)
         if self._signed:
             return quantise(values, -0.5, 0.5, ramp.levels)
         return quantise(np.sqrt(np.clip(values, 0, None)), 0.0, 1.0, ramp.levels)
