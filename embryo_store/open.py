@@ -25,6 +25,7 @@ from embryo_store.explain import (
     engine_explained,
     is_lock,
     missing,
+    other_format,
     system_explained,
 )
 from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses, sidecars
@@ -60,8 +61,7 @@ def reading(
 
     with _no_locks_left_by(store), engine_explained(store, "read"), ExitStack() as held:
         with system_explained(store, "read"):
-            if not store.exists():
-                raise StoreMissing(missing(store))
+            _refuse_no_file(store, create=False)
             connection = held.enter_context(_connected(store, deadline, "read", opened, turnstile=turnstile))
         held.enter_context(_stopped_after(connection, query_seconds))
         found = vet.check(connection, store)
@@ -93,6 +93,7 @@ def alone(
 
     with _no_locks_left_by(store), engine_explained(store, "write"), ExitStack() as held:
         with system_explained(store, "write"):
+            _refuse_no_file(store, create=create)
             connected = _connected(store, deadline, "write", opened, turnstile=turnstile, create=create)
             connection = held.enter_context(connected)
         found = vet.check(connection, store)
@@ -194,6 +195,15 @@ def _stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Ite
     finally:
         done.set()
         watcher.join()
+
+
+def _refuse_no_file(store: Path, *, create: bool) -> None:
+    """DuckDB makes an empty file where there is none, writes to devices, and waits for a pipe's other end."""
+    if not store.exists():
+        if not create:
+            raise StoreMissing(missing(store))
+    elif not store.is_file():
+        raise NotAStore(other_format(store))
 
 
 def _refuse_orphaned_log(store: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from embryo_store import merging, schema
+from embryo_store import schema, taking_in
 from embryo_store.explain import engine_explained
 from embryo_store.open import writing
 
@@ -62,7 +62,7 @@ def fold(store: Path, *, timeout: float) -> None:
 
     with writing(store, timeout=timeout, create=True, beside=see, then=clear) as connection:
         for number, place in enumerate(places):
-            merging.take_in(connection, place, alias=f"waiting_{number}")
+            taking_in.take_in(connection, place, alias=f"waiting_{number}")
 
 
 def _folder(store: Path) -> Path:

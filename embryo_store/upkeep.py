@@ -97,6 +97,7 @@ def export(path: str | Path, folder: str | Path, *, timeout: float = 60.0) -> tu
     part = there.with_name(there.name + ".part")
     if there.exists():
         raise NotWritable(f"{there} exists already. Expected the name of a folder to make; choose another.")
+    fold_in(path, timeout=timeout)
     files = [part / f"{table}.parquet" for table in schema.TABLES]
     with system_explained(part, "write"):
         shutil.rmtree(part, ignore_errors=True)

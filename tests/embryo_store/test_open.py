@@ -62,6 +62,30 @@ def test_a_file_of_another_kind_is_named_and_left_alone(tmp_path: Path, content:
     assert errors.NotAStore.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda path: embryo_store.drop(path, runs=["small"]),
+        embryo_store.compact,
+        lambda path: embryo_store.rename(path, "small", "tiny"),
+        embryo_store.migrate,
+        embryo_store.check,
+        lambda path: embryo_store.export(path, path.with_name("out")),
+    ],
+    ids=["drop", "compact", "rename", "migrate", "check", "export"],
+)
+def test_who_looks_after_a_store_makes_none_and_waits_for_no_pipe(
+    tmp_path: Path, action: Callable[[Path], object]
+) -> None:
+    message = refusal(errors.StoreMissing, lambda: action(tmp_path / "absent.duckdb"))
+    assert "absent.duckdb" in message
+    assert not list(tmp_path.iterdir())
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        assert "not a DuckDB file" in refusal(errors.NotAStore, lambda path=path: action(path))
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
+
+
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
     assert "not a DuckDB file" in refusal(errors.NotAStore, lambda: look(tmp_path))
     assert "not a DuckDB file" in refusal(errors.NotAStore, lambda: embryo_store.ensure_writable(tmp_path))

@@ -1,4 +1,4 @@
-"""Somebody who keeps the file open costs nobody a result; two stores become one that means the same."""
+"""Somebody who keeps the file open costs nobody a result."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -154,53 +154,3 @@ def test_a_spool_that_can_t_be_made_leaves_the_lock_s_message(
         with pytest.raises(errors.StoreLocked, match=f"process {holder.pid}"):
             embryo_store.commit(store, world.words_commit(300, {"DT": 1.0}), timeout=0.05)
         holder.communicate()
-
-
-def test_merging_translates_facts_and_adds_runs(world: ModuleType, tmp_path: Path) -> None:
-    one, two = tmp_path / "one.duckdb", tmp_path / "two.duckdb"
-    first = world.lama_commit(0, world.RANKS[0])
-    answers = first.evaluations[0].payloads[0]
-    names = answers.facts
-    turned = replace(
-        names, relation=names.relation[::-1], subject=names.subject[::-1], object=names.object[::-1],
-        uuid=names.uuid[::-1],
-    )  # fmt: skip
-    embryo_store.commit(one, first)
-    other = world.lama_commit(0, world.RANKS[1], replace(world.RUN, run="other"))
-    paper = replace(other.evaluations[0], payloads=(replace(answers, facts=turned),))
-    embryo_store.commit(two, replace(other, evaluations=[paper, other.evaluations[1]]))
-    query = "SELECT subject, gold_rank, answer FROM fact_history WHERE run = 'other' ORDER BY subject"
-    with embryo_store.read(two) as reader:
-        before = reader.sql(query).rows
-    embryo_store.merge(one, two)
-    with embryo_store.read(one) as reader:
-        assert reader.sql(query).rows == before
-        assert [card.run for card in reader.runs()] == ["other", "small"]
-        assert reader.sql("SELECT count(*) FROM facts").rows == ((4,),)
-
-
-def test_merging_equal_results_changes_nothing_and_unequal_ones_are_refused_or_renamed(
-    world: ModuleType, store: Path, whole_world: Path, tmp_path: Path
-) -> None:
-    before = content(store)
-    embryo_store.merge(store, whole_world)
-    assert content(store) == before
-    other = tmp_path / "other.duckdb"
-    embryo_store.commit(other, world.words_commit(100, {"DT": 0.5}, inputs="inputs-2"))
-    with pytest.raises(errors.MergeConflict, match="small step 100 mask-predict"):
-        embryo_store.merge(store, other)
-    assert content(store) == before
-    embryo_store.merge(store, other, rename={"small": "it's another"})
-    with embryo_store.read(store) as reader:
-        (curve,) = reader.curves("mask-predict", runs=["it's another"], labels=["DT"])
-        assert len(reader.runs()) == 2
-    assert curve.value.tolist() == [0.5]
-
-
-def test_merging_something_else_is_refused(store: Path, tmp_path: Path) -> None:
-    with duckdb.connect(str(tmp_path / "sales.duckdb")) as connection:
-        connection.execute("CREATE TABLE sales (amount INTEGER)")
-    with pytest.raises(errors.NotAStore):
-        embryo_store.merge(store, tmp_path / "sales.duckdb")
-    with pytest.raises(errors.StoreMissing):
-        embryo_store.merge(store, tmp_path / "absent.duckdb")

@@ -120,11 +120,6 @@ def test_a_run_gets_no_name_that_cannot_be_shown(rich: Path, name: str) -> None:
     assert rich.read_bytes() == before
 
 
-def test_a_store_is_not_merged_with_itself(rich: Path) -> None:
-    with pytest.raises(errors.MergeConflict, match="are the same store"):
-        embryo_store.merge(rich, rich.parent / "." / rich.name)
-
-
 def test_a_run_is_renamed_everywhere(rich: Path) -> None:
     before = content(rich)
     embryo_store.rename(rich, "small", "it's tiny")
