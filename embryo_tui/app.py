@@ -40,10 +40,11 @@ from embryo_tui.widgets.prompt import Prompt
 from embryo_tui.widgets.scrubber import Scrubber
 from embryo_tui.widgets.table import Table
 
-#: Keys that move the cursor, on every screen.
-MOVES = frozenset(
-    key for name in ("back", "forward", "back_ten", "forward_ten") for key in actions.find(name).keys
-)
+#: Keys that no panel wants, as a terminal names them: those that move the cursor, and the one that opens the
+#: line into which the next ones are typed.
+AT_ONCE = {
+    key: key for name in ("back", "forward", "back_ten", "forward_ten") for key in actions.find(name).keys
+} | {"slash": "/"}
 #: How long a notice is shown that needs nothing done.
 NOTICE_SECONDS = 5.0
 
@@ -219,17 +220,17 @@ class EmbryoApp(App[None]):
             self.screen_stack[0].set_focus(first)
 
     async def on_event(self, event: events.Event) -> None:
-        """Carries out a key that moves the cursor at once: no panel wants it, and asking all of them takes
-        longer than the move.
+        """Carries out some keys at once: asking all panels takes longer than a move, and keys that come in a
+        burst would arrive before the line that they are meant for has opened.
         """
         if (
             isinstance(event, events.Key)
-            and event.key in MOVES
+            and event.key in AT_ONCE
             and not event.is_forwarded
             and len(self.screen_stack) == 1
             and not isinstance(self.focused, Prompt)
         ):
-            self.action_press(event.key)
+            self.action_press(AT_ONCE[event.key])
         else:
             await super().on_event(event)
 
