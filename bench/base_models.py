@@ -28,6 +28,9 @@ from transformers import (
 )
 
 VOCABULARY = 30_522
+#: Operations of ours a piece where masked ones alone are asked for: eleven layers, without the queries, keys
+#: and values of the first (the rest is small).
+PRODUCTS = 2 * (11 * (4 * 768**2 + 2 * 768 * 3072) - 3 * 768**2)
 FAMILIES = ("albert", "bert")
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 
@@ -46,8 +49,10 @@ def without_store() -> None:
         sys.modules["embryo_store"] = bare
 
 
-def save(folder: Path, family: str, text: Iterable[str]) -> Path:
-    """A random base-size model and a WordPiece tokenizer trained on ``text`` as a checkpoint of step 0."""
+def save(folder: Path, family: str, text: Iterable[str], vocabulary: Path | None = None) -> Path:
+    """A random base-size model as a checkpoint of step 0, with a WordPiece tokenizer of this ``vocabulary``,
+    or trained on ``text``.
+    """
     transformers.logging.disable_progress_bar()
     torch.manual_seed(0)
     if family == "albert":
@@ -56,14 +61,19 @@ def save(folder: Path, family: str, text: Iterable[str]) -> Path:
         model = AlbertForPreTraining(config)
     else:
         model = BertForPreTraining(BertConfig(vocab_size=VOCABULARY, hidden_act="gelu_new"))
-    return save_model(folder, model, text)
+    return save_model(folder, model, text, vocabulary=vocabulary)
 
 
-def save_model(folder: Path, model: Any, text: Iterable[str], least: int = VOCABULARY) -> Path:
-    """A model as a checkpoint of step 0, with a WordPiece tokenizer of ``least`` tokens made of ``text``."""
+def save_model(
+    folder: Path, model: Any, text: Iterable[str], least: int = VOCABULARY, vocabulary: Path | None = None
+) -> Path:
+    """A model as a checkpoint of step 0, with a WordPiece tokenizer of ``least`` tokens made of ``text``, or
+    with the words of ``vocabulary``.
+    """
     model.save_pretrained(folder)
-    pieces = BertWordPieceTokenizer(lowercase=True)
-    pieces.train_from_iterator(text, vocab_size=min(4000, least), show_progress=False)
+    pieces = BertWordPieceTokenizer(str(vocabulary) if vocabulary else None, lowercase=True)
+    if vocabulary is None:
+        pieces.train_from_iterator(text, vocab_size=min(4000, least), show_progress=False)
     pieces.add_tokens([f"[unused{i}]" for i in range(least - pieces.get_vocab_size())])
     special = {f"{name}_token": token for name, token in SPECIAL.items()}
     PreTrainedTokenizerFast(tokenizer_object=pieces._tokenizer, **special).save_pretrained(folder)
@@ -108,11 +118,14 @@ class Published:
 
 
 def gemm_peak(dtype: torch.dtype, device: str = "cpu") -> float:
-    """Products of square matrices, in operations a second by the clock; the best of three."""
+    """Products of square matrices, in operations a second of a processor's, or on a GPU by the clock; the
+    best of three.
+    """
     side = 2048 if device == "cpu" else 8192
     a = torch.randn(side, side, device=device).to(dtype)
     a @ a
-    seconds = [timed(lambda: [a @ a for _ in range(8)], device)[1] for _ in range(3)]
+    place = 2 if device == "cpu" else 1
+    seconds = [timed(lambda: [a @ a for _ in range(8)], device)[place] for _ in range(3)]
     return 8 * 2 * side**3 / min(seconds)
 
 

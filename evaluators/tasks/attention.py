@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: The id of the average over the corpus.
 AVERAGE = 0
+#: Numbers of maps that a GPU computes at a time, bounding its memory.
+_ON_GPU = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -154,40 +156,43 @@ class _Maps(Collector):
     def __init__(self, prepared: _PreparedAttention) -> None:
         self._prepared = prepared
         self._punctuation = prepared.vocabulary.punctuation()
-        self._average: npt.NDArray[np.float64] | None = None
         self._singles: dict[int, npt.NDArray[np.float32]] = {}
-        self._sums: dict[tuple[str, int], torch.Tensor] = {}
+        # Sums over batches; they stay where the maps are, for to fetch one is to wait for it.
+        self._average: torch.Tensor | None = None
+        self._sums: dict[str, torch.Tensor] = {}
         self._rows: dict[str, int] = defaultdict(int)
-        self._patterns: npt.NDArray[np.int64] | None = None
+        self._patterns: torch.Tensor | None = None
 
     def see(self, index: int, batch: Batch, seen: Pass) -> None:
+        import torch
+
         prepared, length = self._prepared, batch.ids.shape[1]
         if not seen.attentions:
             raise CheckpointError(
                 "The model gives no attention maps back, though they were asked for: this version of "
                 "transformers computes them in a way that keeps none. Take one that pyproject.toml names."
             )
-        layers = [layer.float() for layer in seen.attentions]
         punctuation = self._punctuation[batch.ids]
-        for number, layer in enumerate(layers, start=1):
-            for statistic, (total, rows) in row_sums(layer, punctuation).items():
-                key = (statistic, number)
-                self._sums[key] = self._sums[key] + total if key in self._sums else total
-                if number == 1:
-                    self._rows[statistic] += rows
-        shown = np.stack([patterns(layer).cpu().numpy() for layer in layers], axis=1)
-        counted = (shown[..., None] == np.arange(len(PATTERNS))).sum(0)
-        self._patterns = counted if self._patterns is None else self._patterns + counted
+        sums: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
+        shown = []
+        for number, layers in enumerate(_stacked(seen.attentions)):
+            for statistic, (total, rows) in row_sums(layers, punctuation).items():
+                sums[statistic].append(total)
+                self._rows[statistic] += rows if not number else 0
+            pattern = patterns(layers)
+            shown.append(torch.stack([(pattern == place).sum(-2) for place in range(len(PATTERNS))], -1))
+        for statistic, parts in sums.items():
+            self._sums[statistic] = _plus(self._sums.get(statistic), torch.cat(parts))
+        self._patterns = _plus(self._patterns, torch.cat(shown))
         size = prepared.size
-        if length < size and not any(item < prepared.singles for item in batch.item):
+        alone = [row for row, item in enumerate(batch.item) if item < prepared.singles]
+        if length < size and not alone:
             return
-        cropped = np.stack([layer[..., :size, :size].cpu().numpy() for layer in layers], axis=1)
+        cropped = torch.stack([layer[..., :size, :size].float() for layer in seen.attentions], dim=1)
         if length >= size:
-            total = cropped.sum(0, dtype=np.float64)
-            self._average = total if self._average is None else self._average + total
-        for row, item in enumerate(batch.item):
-            if item < prepared.singles:
-                self._singles[int(item) + 1] = cropped[row]
+            self._average = _plus(self._average, cropped.sum(0, dtype=torch.float64))
+        for row in alone:
+            self._singles[int(batch.item[row]) + 1] = cropped[row].cpu().numpy()
 
     def findings(self) -> Mapping[str, Finding]:
         assert self._average is not None
@@ -201,9 +206,7 @@ class _Maps(Collector):
                 n=self._rows[statistic],
             )
             for statistic in STATISTICS
-            for (name, layer), total in sorted(self._sums.items())
-            if name == statistic
-            for head, value in enumerate(total.tolist(), start=1)
+            for (layer, head), value in _numbered(self._sums[statistic])
         ]
         sentences = len(self._prepared.rows)
         metrics += [
@@ -211,12 +214,29 @@ class _Maps(Collector):
             for place, pattern in enumerate(PATTERNS)
             for (layer, head), count in _numbered(self._patterns[..., place])
         ]
-        average = (self._average / self._prepared.averaged).astype(np.float32)
+        average = (self._average / self._prepared.averaged).float().cpu().numpy()
         maps = [AttentionMaps(AVERAGE, average)]
         maps += [AttentionMaps(number, self._singles[number]) for number in sorted(self._singles)]
         return {"paper": Finding(metrics, maps)}
 
 
-def _numbered(values: npt.NDArray[np.int64]) -> list[tuple[tuple[int, int], int]]:
+def _numbered(values: torch.Tensor) -> list[tuple[tuple[int, int], float]]:
     """Values (layers, heads) with their layer and head, from 1."""
-    return [((layer + 1, head + 1), int(value)) for (layer, head), value in np.ndenumerate(values)]
+    return [
+        ((layer + 1, head + 1), float(value)) for (layer, head), value in np.ndenumerate(values.cpu().numpy())
+    ]
+
+
+def _plus(sum_: torch.Tensor | None, part: torch.Tensor) -> torch.Tensor:
+    return part if sum_ is None else sum_ + part
+
+
+def _stacked(layers: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Maps (layers, sentences, heads, n, n): one layer at a time, which stays near a processor, and many on a
+    GPU, which is slow with small ones.
+    """
+    import torch
+
+    together = max(_ON_GPU // layers[0].numel(), 1) if layers[0].is_cuda else 1
+    for first in range(0, len(layers), together):
+        yield torch.stack([layer.float() for layer in layers[first : first + together]])

@@ -33,7 +33,7 @@ class Cloze(ModelTask):
     """What a checkpoint would put in the place of each [MASK]."""
 
     name = "cloze"
-    version = 1
+    version = 2
     summary = "One sentence with a [MASK]: the ten likeliest tokens."
     reads = "asked"
     cost = Cost.PASS

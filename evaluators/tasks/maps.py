@@ -28,13 +28,13 @@ STATISTICS = ("diagonal", "previous", "next", "cls", "sep", "punctuation", "entr
 
 
 def row_sums(maps: torch.Tensor, punctuation: npt.NDArray[np.bool_]) -> dict[str, tuple[torch.Tensor, int]]:
-    """Sums every statistic over the query rows of one layer.
+    """Sums every statistic over the query rows of a layer, or of several.
 
-    ``maps``: (sentences, heads, n, n), ``punctuation``: (sentences, n). First comes [CLS], last [SEP].
-    Returns by statistic the sums (heads,) in float64 and the number of rows summed over: ``previous`` has no
-    row for the first piece, ``next`` none for the last.
+    ``maps``: (…, sentences, heads, n, n), ``punctuation``: (sentences, n). First comes [CLS], last [SEP].
+    Returns by statistic the sums (…, heads) in float64 and the number of rows summed over: ``previous`` has
+    no row for the first piece, ``next`` none for the last.
     """
-    sentences, _, n, _ = maps.shape
+    sentences, _, n, _ = maps.shape[-4:]
     rows = sentences * n
     information = _information(maps)
     mass = {
@@ -48,11 +48,11 @@ def row_sums(maps: torch.Tensor, punctuation: npt.NDArray[np.bool_]) -> dict[str
         "distance": _distances(maps, information),
     }
     beside = {"previous": sentences, "next": sentences}
-    return {name: (each.double().sum((0, 2)), rows - beside.get(name, 0)) for name, each in mass.items()}
+    return {name: (each.double().sum((-3, -1)), rows - beside.get(name, 0)) for name, each in mass.items()}
 
 
 def patterns(maps: torch.Tensor) -> torch.Tensor:
-    """Which of ``PATTERNS`` each map shows: (sentences, heads, n, n) to indices (sentences, heads)."""
+    """Which of ``PATTERNS`` each map shows: (…, n, n) to indices (…)."""
     import torch
 
     n = maps.shape[-1]
@@ -86,7 +86,7 @@ def _blocks(maps: torch.Tensor) -> torch.Tensor:
     chance = (cuts**2 + (n - cuts) ** 2) / n**2
     first, last = max(-(-n // 4), 1), min(n - -(-n // 4), n - 1)
     if first > last:
-        return maps.new_zeros(maps.shape[:2])
+        return maps.new_zeros(maps.shape[:-2])
     here = slice(first - 1, last)
     found: torch.Tensor = ((within[..., here] - chance[here]) / (1 - chance[here])).amax(-1)
     return found
@@ -105,18 +105,18 @@ def _information(p: torch.Tensor) -> torch.Tensor:
 
 
 def _distances(p: torch.Tensor, information: torch.Tensor) -> torch.Tensor:
-    """Mean Jensen-Shannon distance (base 2, 0..1) to the layer's other heads, by sentence, head, row.
+    """Mean Jensen-Shannon distance (base 2, 0..1) to the layer's other heads; last two axes: head, row.
 
     The divergence is H((p+q)/2) - (H(p)+H(q))/2: one logarithm a pair, just 0 where p is q, and right to some
     1e-7 where they are near each other. The distance is 0 where there is no other head.
     """
-    heads = p.shape[1]
+    heads = p.shape[-3]
     total = p[..., 0] * 0
     for one in range(heads - 1):
         others = slice(one + 1, None)
-        both = _information((p[:, one, None] + p[:, others]).mul_(0.5))
-        divergence = (information[:, one, None] + information[:, others]) / 2 - both
+        both = _information((p[..., one, None, :, :] + p[..., others, :, :]).mul_(0.5))
+        divergence = (information[..., one, None, :] + information[..., others, :]) / 2 - both
         distance = (divergence / math.log(2)).clamp_(0, 1).sqrt_()
-        total[:, one] += distance.sum(1)
-        total[:, others] += distance
+        total[..., one, :] += distance.sum(-2)
+        total[..., others, :] += distance
     return total / max(heads - 1, 1)

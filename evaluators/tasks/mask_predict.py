@@ -21,7 +21,7 @@ class MaskPredict(JudgeWords):
     """Accuracy by tag of finding a wholly masked word; beside it that of always saying the commonest."""
 
     name = "mask-predict"
-    version = 2
+    version = 3
     summary = (
         "Mask every word in turn, all its pieces: is it found? Accuracy by tag, and the majority baseline."
     )

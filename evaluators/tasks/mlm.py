@@ -26,7 +26,7 @@ class Mlm(ModelTask):
     """Loss (natural logarithm, mean over masked pieces) and accuracy. Every drawn piece becomes [MASK]."""
 
     name = "mlm"
-    version = 2
+    version = 3
     summary = "Mask a fixed 15 % of the pieces of held-out text: loss and accuracy."
     reads = "words"
     needs = "head"

@@ -20,7 +20,7 @@ class Reconstruct(JudgeWords):
     """Accuracy by tag of reading an unmasked sentence back; a word counts when all its pieces do."""
 
     name = "reconstruct"
-    version = 2
+    version = 3
     summary = "Feed the sentence unmasked: is every piece of a word given back? Accuracy by tag."
     cost = Cost.PASS
 

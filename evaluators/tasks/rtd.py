@@ -34,7 +34,7 @@ class ReplacedTokens(ModelTask):
     """
 
     name = "rtd"
-    version = 1
+    version = 2
     summary = "ELECTRA: which pieces did the generator replace? Accuracy and AUC by tag."
     reads = "words"
     needs = "pair"

@@ -18,7 +18,7 @@ from evaluators.corpora.lama import read_lama
 from evaluators.errors import InputError
 from evaluators.loading import Resident
 from evaluators.tasks.base import Finding
-from evaluators.tasks.lama import Lama, best, precisions, ranks
+from evaluators.tasks.lama import Lama, best, precisions, ranks, ranks_together
 from evaluators.vocabulary import load_vocabulary
 
 
@@ -140,6 +140,7 @@ def test_ranks_and_best_answers_equal_a_stable_sort_even_with_ties(
 ) -> None:
     table = torch.tensor(scores, dtype=torch.float32)
     found = ranks(table, np.full(len(scores), gold))
+    assert ranks_together(table, np.full(len(scores), gold)).tolist() == found.tolist()
     for row, line in enumerate(scores):
         order = sorted(range(12), key=lambda token: (-line[token], token))
         assert found[row] == order.index(gold) + 1

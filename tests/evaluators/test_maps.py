@@ -128,3 +128,15 @@ def test_the_smallest_maps_have_a_pattern_too(side: int) -> None:
     found = patterns(torch.eye(side).expand(2, 3, side, side))
     assert found.shape == (2, 3)
     assert set(found.flatten().tolist()) <= set(range(len(PATTERNS)))
+
+
+def test_several_layers_at_once_are_what_each_is_alone() -> None:
+    maps = torch.randn(3, 2, 4, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).mul(3).softmax(-1)
+    maps[1, 0, 1], maps[2, 1, 3] = EYE, STRIPES
+    marks = np.arange(2 * SIDE).reshape(2, SIDE) % 5 == 0
+    together = row_sums(maps, marks)
+    for layer, alone in enumerate(maps):
+        for name, (total, rows) in row_sums(alone, marks).items():
+            assert together[name][1] == rows
+            torch.testing.assert_close(together[name][0][layer], total, rtol=1e-12, atol=0)
+        assert torch.equal(patterns(maps)[layer], patterns(alone))
