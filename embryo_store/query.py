@@ -37,6 +37,7 @@ from embryo_store.answers import (
     RunCard,
     Table,
 )
+from embryo_store.asking import ask, ask_for_arrow
 from embryo_store.conditions import where
 from embryo_store.errors import MissingPackage
 from embryo_store.open import reading
@@ -67,7 +68,10 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 class Reader:
-    """Answers questions over one short, read-only, locked-down connection. Made by ``read``."""
+    """Answers questions over one short, read-only, locked-down connection. Made by ``read``.
+
+    For one thread; another one opens its own.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Takes a connection that someone else closes."""
@@ -80,7 +84,7 @@ class Reader:
 
     def runs(self) -> tuple[RunCard, ...]:
         """Every run of the store, by name."""
-        rows = self._connection.execute(sql.RUNS).fetchall()
+        rows = self._ask(sql.RUNS).fetchall()
         return tuple(
             RunCard(*(*card, json.loads(recipe), corpus, source, _ints(steps)))
             for *card, recipe, corpus, source, steps in rows
@@ -88,7 +92,7 @@ class Reader:
 
     def coverage(self) -> tuple[Coverage, ...]:
         """What is evaluated, by run and task."""
-        return tuple(Coverage(*row) for row in self._connection.execute(sql.COVERAGE).fetchall())
+        return tuple(Coverage(*row) for row in self._ask(sql.COVERAGE).fetchall())
 
     def curves(
         self,
@@ -146,7 +150,7 @@ class Reader:
         condition, values = where(
             {"task": task, "grouping": grouping, "run": runs, "dataset": dataset, "percent": percent}
         )
-        rows = self._connection.execute(sql.BIRTHS.format(where=condition), values).fetchall()
+        rows = self._ask(sql.BIRTHS.format(where=condition), values).fetchall()
         return tuple(
             Birth(run, label, step, after, _number(final), percent / 100, n)
             for run, label, step, after, final, n in rows
@@ -154,7 +158,7 @@ class Reader:
 
     def relations(self) -> tuple[RelationCard, ...]:
         """Every relation, and how many of its facts were answered at the last evaluated step."""
-        return tuple(RelationCard(*row) for row in self._connection.execute(sql.RELATIONS).fetchall())
+        return tuple(RelationCard(*row) for row in self._ask(sql.RELATIONS).fetchall())
 
     def facts_at(
         self, run: str, step: int, relation: str, *, dataset: str | None = None, top: int = 5
@@ -163,7 +167,7 @@ class Reader:
 
         None where there is no earlier one either. ``top`` predictions a fact, ten at most.
         """
-        shown = self._connection.execute(sql.LAMA_SHOWN, [run, relation, step, dataset]).fetchone()
+        shown = self._ask(sql.LAMA_SHOWN, [run, relation, step, dataset]).fetchone()
         if shown is None:
             return None
         dataset, seed, shown_step = shown
@@ -184,7 +188,7 @@ class Reader:
 
     def biography(self, run: str, fact_id: int, *, top: int = 5) -> Biography | None:
         """One fact over all steps of a run (table 9); None where the store has no answer to it."""
-        fact = self._connection.execute(sql.FACT, [run, fact_id]).fetchone()
+        fact = self._ask(sql.FACT, [run, fact_id]).fetchone()
         if fact is None:
             return None
         dataset, seed, relation, template, subject, object_ = fact
@@ -216,22 +220,20 @@ class Reader:
         A step that was not evaluated stands for the nearest earlier one that was.
         """
         turned: dict[LedgerEntry, None] = {}
-        for dataset, seed, a, b in self._connection.execute(
-            sql.LEDGER_SHOWN, [run, step_a, step_b]
-        ).fetchall():
+        for dataset, seed, a, b in self._ask(sql.LEDGER_SHOWN, [run, step_a, step_b]).fetchall():
             values = {"run": run, "a": a, "b": b, "dataset": dataset, "seed": seed, "relation": relation}
-            rows = self._connection.execute(sql.LEDGER, values).fetchall()
+            rows = self._ask(sql.LEDGER, values).fetchall()
             turned |= {LedgerEntry(*row): None for row in rows}
         return tuple(turned)
 
     def fact_dynamics(self, run: str, relation: str) -> tuple[FactDynamics, ...]:
         """How the answers to every fact of a relation behaved over the run."""
-        rows = self._connection.execute(sql.FACT_DYNAMICS, [run, relation]).fetchall()
+        rows = self._ask(sql.FACT_DYNAMICS, [run, relation]).fetchall()
         return tuple(FactDynamics(*row) for row in rows)
 
     def attention_sentences(self, run: str) -> tuple[AttentionSentence, ...]:
         """The sentences of which a run's attention is stored."""
-        rows = self._connection.execute(sql.ATTENTION_SENTENCES, [run]).fetchall()
+        rows = self._ask(sql.ATTENTION_SENTENCES, [run]).fetchall()
         return tuple(
             AttentionSentence(dataset, sentence_id, text, tuple(pieces))
             for dataset, sentence_id, text, pieces in rows
@@ -244,7 +246,7 @@ class Reader:
 
         ``dataset``: the first by name, where it is not given.
         """
-        shown = self._connection.execute(sql.ATTENTION_SHOWN, [run, step, dataset]).fetchone()
+        shown = self._ask(sql.ATTENTION_SHOWN, [run, step, dataset]).fetchone()
         if shown is None:
             return None
         dataset, seed, shown_step = shown
@@ -277,7 +279,7 @@ class Reader:
 
     def head_statistics(self, run: str) -> tuple[str, ...]:
         """The statistics that a run's heads have, by name."""
-        return tuple(name for (name,) in self._connection.execute(sql.HEAD_STATISTICS, [run]).fetchall())
+        return tuple(name for (name,) in self._ask(sql.HEAD_STATISTICS, [run]).fetchall())
 
     def sql(
         self,
@@ -287,7 +289,7 @@ class Reader:
         limit: int | None = None,
     ) -> Table:
         """The answer to any SQL, as Python values; ``limit`` rows at most. Raises BadQuery, QueryTooLong."""
-        answer = self._connection.execute(query, parameters)
+        answer = self._ask(query, parameters)
         columns = tuple(column[0] for column in answer.description or ())
         rows = answer.fetchall() if limit is None else answer.fetchmany(limit + 1)
         return Table(columns, tuple(rows[:limit]), truncated=limit is not None and len(rows) > limit)
@@ -301,15 +303,18 @@ class Reader:
     def pandas(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """The answer to any SQL as a ``pandas.DataFrame``. Raises MissingPackage without pandas."""
         _need("pandas")
-        return self._connection.execute(query, parameters).df()
+        return self._ask(query, parameters).df()
 
     def arrow(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """The answer to any SQL as a ``pyarrow.Table``. Raises MissingPackage without pyarrow."""
         _need("pyarrow")
-        return self._connection.sql(query, params=parameters or None).to_arrow_table()
+        return ask_for_arrow(self._connection, query, parameters)
+
+    def _ask(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> duckdb.DuckDBPyConnection:
+        return ask(self._connection, query, values)
 
     def _columns(self, query: str, values: Sequence[Any] | Mapping[str, Any]) -> Columns:
-        columns: Columns = self._connection.execute(query, values).fetchnumpy()
+        columns: Columns = self._ask(query, values).fetchnumpy()
         return columns
 
     def _curves(self, query: str, values: Sequence[Any]) -> tuple[Curve, ...]:
@@ -325,7 +330,7 @@ class Reader:
         if not len(flat):
             return ((),) * len(ids)
         wanted, places = _distinct(flat.astype(np.int64))
-        found = dict(self._connection.execute(sql.TOKENS, [run, wanted.tolist()]).fetchall())
+        found = dict(self._ask(sql.TOKENS, [run, wanted.tolist()]).fetchall())
         tokens = np.array([found.get(token, f"#{token}") for token in wanted.tolist()], dtype=object)
         if square:
             return tuple(map(tuple, tokens[places].reshape(len(ids), -1).tolist()))

@@ -100,7 +100,7 @@ def export(path: str | Path, folder: str | Path, *, timeout: float = 60.0) -> tu
     fold_in(path, timeout=timeout)
     files = [part / f"{table}.parquet" for table in schema.TABLES]
     with system_explained(part, "write"):
-        shutil.rmtree(part, ignore_errors=True)
+        _clear(part, files)
         part.mkdir()
     try:
         with reading(path, timeout=timeout, query_seconds=LONG, beside=lambda: files) as connection:
@@ -117,6 +117,16 @@ def export(path: str | Path, folder: str | Path, *, timeout: float = 60.0) -> tu
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return tuple(there / file.name for file in files)
+
+
+def _clear(part: Path, files: Sequence[Path]) -> None:
+    """Removes what a killed export left, and nothing that is somebody else's. Raises NotWritable, OSError."""
+    if part.is_dir():
+        if not {*part.iterdir()} <= {*files}:
+            raise NotWritable(
+                f"{part} exists already, and holds other things. Choose another name to export to."
+            )
+        shutil.rmtree(part)
 
 
 def _deleted(connection: Any, sql: str, values: Sequence[Any]) -> int:

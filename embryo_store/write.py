@@ -43,8 +43,8 @@ def commit(path: str | Path, commit: Commit, *, timeout: float = 60.0, spool: bo
 
     An evaluation replaces what stood under the same key. ``timeout``: seconds to wait for readers and other
     writers; where somebody keeps the file open longer, the commit is kept beside it, and the next writer
-    folds it in (``spool``; see ``fold_in``). Raises StoreError (full, newer …), ValueError where
-    the records contradict one another.
+    folds it in (``spool``; see ``fold_in``). Raises StoreError (full, newer, BadName …), ValueError
+    where the records contradict one another.
     """
     commit_all(path, [commit], timeout=timeout, spool=spool)
 

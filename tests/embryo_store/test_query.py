@@ -294,6 +294,37 @@ def test_free_sql_takes_parameters_and_a_limit(whole_world: Path) -> None:
     assert arrays["step"].tolist() == [0, 100, 200]
 
 
+def test_numbers_of_one_answer_serve_for_the_next_question(whole_world: Path) -> None:
+    with embryo_store.read(whole_world) as reader:
+        (curve,) = reader.curves("mask-predict", labels=np.array(["DT"]))
+        step = curve.step[1]
+        assert isinstance(step, np.int64)
+        facts, maps = reader.facts_at("small", step, "P36"), reader.attention_at("small", step)
+        assert facts is not None
+        assert maps is not None
+        assert (facts.step, maps.step) == (100, 100)
+        assert len(reader.ledger("small", curve.step[0], curve.step[1])) == 1
+        asked = reader.sql("SELECT step FROM checkpoints WHERE step = ? AND ?", [step, np.bool_(True)])
+        named = reader.arrow("SELECT $value AS value", {"value": np.float32(0.5)})
+    assert asked.rows == ((100,),)
+    assert named.to_pylist() == [{"value": 0.5}]
+
+
+@pytest.mark.parametrize("query", ["", ";", "-- nothing", "SELECT '\ud800'"])
+@pytest.mark.parametrize("ask", ["sql", "arrays", "pandas", "arrow"])
+def test_what_is_no_query_is_told(whole_world: Path, query: str, ask: str) -> None:
+    with pytest.raises(errors.BadQuery), embryo_store.read(whole_world) as reader:
+        getattr(reader, ask)(query)
+
+
+def test_a_reader_that_is_closed_says_so(whole_world: Path) -> None:
+    with embryo_store.read(whole_world) as reader:
+        pass
+    for question in (reader.runs, lambda: reader.sql("SELECT 1"), lambda: reader.arrow("SELECT 1")):
+        with pytest.raises(errors.BadQuery, match="closed"):
+            question()
+
+
 def test_free_sql_comes_as_pandas_and_arrow(whole_world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     query = "SELECT step, label, value FROM curve WHERE label = $label ORDER BY step"
     with embryo_store.read(whole_world) as reader:
