@@ -33,8 +33,7 @@ CONFINED: Mapping[str, Any] = {
     "temp_directory": "",
     "threads": min(4, os.cpu_count() or 1),
 }
-#: What a query needed is given back within seconds: a program that reads now and then would hold 90 MB for
-#: nothing.
+#: What a query needed is given back within seconds, else a program that reads now and then holds 90 MB of it.
 READING_MEMORY = {"memory_limit": "1GB", "allocator_background_threads": True}
 WRITING = {"memory_limit": "2GB", "allowed_configs": ["max_vacuum_tasks"]}
 

@@ -93,12 +93,13 @@ class EmbryoApp(App[None]):
         look: Look | None = None,
         *,
         title: str | None = None,
+        named: Sequence[str] = (),
         low_bandwidth: bool = False,
         began: Callable[[], None] = lambda: None,
     ) -> None:
-        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the files' names;
-        ``low_bandwidth``: fewer colours, and small pictures only while the cursor rests; ``began`` is called
-        after the first frame.
+        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the files' names, and
+        ``named`` stands for them on a command line; ``low_bandwidth``: fewer colours, and small pictures only
+        while the cursor rests; ``began`` is called after the first frame.
         """
         # Without colour Textual must write the terminal's own: it would turn the theme's into greys.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -108,6 +109,7 @@ class EmbryoApp(App[None]):
         self.register_theme(LIGHT)
         self.theme = DARK.name
         self.stores = tuple(stores)
+        self.named = tuple(named)
         self.sub_title = title or " + ".join(path.name for path in self.stores)
         self.look = look or Look(step=-1)
         self.world = World()
@@ -119,6 +121,7 @@ class EmbryoApp(App[None]):
             failed=lambda error: self._post(Failed(error)),
         )
         self._views: dict[str, View] = {}
+        self._told = False
         self.low_bandwidth = low_bandwidth
         self._began = began
         self.player = Player(self)
@@ -268,7 +271,7 @@ class EmbryoApp(App[None]):
     def say(self, text: str) -> None:
         """A line in the footer's place for a few seconds."""
         footer = self.query_one(Footer)
-        if footer.urgent:
+        if footer.urgent or not text:
             return
         footer.say(text)
         self.set_timer(NOTICE_SECONDS, partial(footer.take_back, text))
@@ -336,7 +339,10 @@ class EmbryoApp(App[None]):
         if look.runs != self.look.runs:
             self.world = world.build(look, self.desk.find)
             look = world.settled(look, self.world)
-        self.look = look
+        asked, self.look = self.look, look
+        if self.world.runs and not self._told:
+            self._told = True
+            self.say(world.moved(asked, look, self.world))
 
     @on(Noticed)
     def _take_notice(self, message: Noticed) -> None:

@@ -148,7 +148,7 @@ class Deeds:
         from embryo_tui import share
 
         self._copy(
-            share.command(self._app.look, self._app.stores, self._app.low_bandwidth),
+            share.command(self._app.look, self._app.named or self._app.stores, self._app.low_bandwidth),
             "look",
             ".sh",
             "the command",

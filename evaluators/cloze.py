@@ -23,7 +23,7 @@ from evaluators.corpora.find import DataFolder, Found
 from evaluators.errors import InputError
 from evaluators.hardware import resolve_dtype
 from evaluators.plan import Plan, make_plan
-from evaluators.session import Prepared, execute, say_failures, source_of
+from evaluators.session import Prepared, execute, say_failures, say_passed_by, source_of
 from evaluators.settings import Settings
 from evaluators.tasks.cloze import MASK, TOP, Cloze
 
@@ -49,10 +49,10 @@ def run(given: Namespace, settings: Settings) -> int:
     embryo_store.ensure_writable(settings.db)
     out = console()
     prepared = _prepare(text, settings)
-    code = 0
+    code = say_passed_by(prepared.plan)
     if prepared.plan.todo:
         with Claims(settings.db) as claims:
-            code = say_failures(execute(prepared, prepared.plan.todo, settings, claims), out)
+            code = say_failures(execute(prepared, prepared.plan.todo, settings, claims), out) or code
     _show(text, prepared.plan, settings, given.top, out)
     return code
 
@@ -68,7 +68,7 @@ def _prepare(text: str, settings: Settings) -> Prepared:
     )
     if not plan.jobs:
         raise InputError(f"{settings.checkpoints} holds no saved step yet.")
-    return Prepared(source, data, plan, dtype)
+    return Prepared(data, plan, dtype)
 
 
 def _show(text: str, plan: Plan, settings: Settings, top: int, out: Console) -> None:

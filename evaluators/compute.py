@@ -64,38 +64,46 @@ class Computer:
     def _share(
         self, sharing: Sequence[tuple[Ask, Prepared]], held: set[tuple[str, ...]]
     ) -> Iterator[Doing | Answer]:
-        """One forward pass for asks that read the same, then what came of each, one after another."""
+        """One forward pass for asks that read the same, then what came of each, one after another. Where the
+        pass itself fails, so do all; where a task's own part does, it alone.
+        """
         started = now()
         yield Doing(sharing[0][0].number)
-        try:
-            collectors = self._pass(_reader(sharing[0][0]), [prepared for _, prepared in sharing])
-            for (ask, _), collector in zip(sharing, collectors, strict=True):
-                self._follow(ask.saved, collector)
-        except Exception as error:  # as above
-            for ask, _ in sharing:
-                yield self._failed(ask, started, error)
-            return
+        collectors = self._pass(_reader(sharing[0][0]), [prepared for _, prepared in sharing])
         for (ask, prepared), collector in zip(sharing, collectors, strict=True):
             yield Doing(ask.number)
             try:
-                findings = collector.findings()
+                answer = self._answer(ask, prepared, _sound(collector), started, held)
             except Exception as error:  # as above
-                yield self._failed(ask, started, error)
-            else:
-                dataset, vocabulary = of_dataset(*ask.corpus, ask.saved), of_vocabulary(ask.saved)
-                yield Answer(
-                    ask.number,
-                    started,
-                    now(),
-                    self.host,
-                    self.device,
-                    findings,
-                    dataset=None if dataset in held else prepared.dataset(),
-                    vocabulary=None if vocabulary in held else self._vocabulary(ask.saved).record(),
-                    notes=tuple(prepared.notes()),
-                )
-                held |= {dataset, vocabulary}
+                answer = self._failed(ask, started, error)
+            yield answer
             started = now()
+
+    def _answer(
+        self,
+        ask: Ask,
+        prepared: Prepared,
+        collector: Collector,
+        started: datetime,
+        held: set[tuple[str, ...]],
+    ) -> Answer:
+        """What a task found in its pass, with the records that are not ``held`` yet."""
+        self._follow(ask.saved, collector)
+        findings = collector.findings()
+        dataset, vocabulary = of_dataset(*ask.corpus, ask.saved), of_vocabulary(ask.saved)
+        answer = Answer(
+            ask.number,
+            started,
+            now(),
+            self.host,
+            self.device,
+            findings,
+            dataset=None if dataset in held else prepared.dataset(),
+            vocabulary=None if vocabulary in held else self._vocabulary(ask.saved).record(),
+            notes=tuple(prepared.notes()),
+        )
+        held |= {dataset, vocabulary}
+        return answer
 
     def _failed(self, ask: Ask, started: datetime, error: Exception) -> Answer:
         return Answer(ask.number, started, now(), self.host, self.device, failure=_say(error))
@@ -124,21 +132,28 @@ class Computer:
             Exception: what the evaluation itself would record.
         """
         prepared = self.prepare(ask)
-        for collector in self._pass(_reader(ask), [prepared], most=1):
-            self._follow(ask.saved, collector)
+        (collector,) = self._pass(_reader(ask), [prepared], most=1)
+        self._follow(ask.saved, _sound(collector))
         return prepared
 
     def _pass(
         self, saved: SavedStep, sharing: Sequence[Prepared], most: int | None = None
-    ) -> list[Collector]:
-        """One forward pass for tasks that read the same; over the first ``most`` batches."""
-        self._resident.hold(saved)
-        stream = replace(sharing[0].stream, layers=any(prepared.stream.layers for prepared in sharing))
-        collectors = [prepared.start() for prepared in sharing]
-        for index, (batch, seen) in enumerate(look(self._resident, stream, most)):
-            for collector in collectors:
-                collector.see(index, batch, seen)
-        return collectors
+    ) -> list[Collector | Exception]:
+        """One forward pass for tasks that read the same; over the first ``most`` batches. A task that fails
+        is left out of the rest, and its error stands in its collector's place.
+        """
+        seeing: list[Collector | Exception] = []
+        try:
+            self._resident.hold(saved)
+            stream = replace(sharing[0].stream, layers=any(prepared.stream.layers for prepared in sharing))
+            seeing += [_start(prepared) for prepared in sharing]
+            for index, (batch, seen) in enumerate(look(self._resident, stream, most)):
+                seeing = [_see(collector, index, batch, seen) for collector in seeing]
+                if all(isinstance(collector, Exception) for collector in seeing):
+                    break
+        except Exception as error:
+            seeing = [one if isinstance(one, Exception) else error for one in seeing or sharing]
+        return seeing
 
     def _follow(self, saved: SavedStep, collector: Collector) -> None:
         """What a task wants the checkpoint itself to read, after its generator's pass."""
@@ -208,6 +223,33 @@ def _reader(ask: Ask) -> SavedStep:
             f"{ask.saved.uri} has no generator, and the task needs one: save it there in a folder generator/."
         )
     return ask.saved.generator
+
+
+def _start(prepared: Prepared) -> Collector | Exception:
+    """A collector, or why there is none."""
+    try:
+        return prepared.start()
+    except Exception as error:  # the others of the pass go on
+        return error
+
+
+def _see(collector: Collector | Exception, index: int, batch: Batch, seen: Pass) -> Collector | Exception:
+    """A collector that has seen one more batch, or why there is none any more."""
+    if isinstance(collector, Exception):
+        return collector
+    try:
+        collector.see(index, batch, seen)
+    except Exception as error:  # as above
+        # Its frames would keep the batch in memory.
+        return error.with_traceback(None)
+    return collector
+
+
+def _sound(collector: Collector | Exception) -> Collector:
+    """The collector; raises what stands in its place."""
+    if isinstance(collector, Exception):
+        raise collector
+    return collector
 
 
 def _say(error: Exception) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import embryo_store
 from embryo_store.records import Commit, Evaluation, Run
-from evaluators.checkpoints import CheckpointSource
 from evaluators.hardware import Dtype
 from evaluators.plan import Job
 from evaluators.settings import Settings
@@ -22,13 +21,14 @@ _LIBRARIES = ("lm-embryology", "numpy", "tokenizers", "torch", "transformers")
 
 @dataclass
 class Desk:
-    """Commits answers. ``held``: the corpora and vocabularies whose records were committed from here."""
+    """Commits answers. ``runs``: what is said of them. ``held``: the corpora and vocabularies whose records
+    were committed from here.
+    """
 
     settings: Settings
-    source: CheckpointSource
+    runs: Mapping[str, Run]
     dtype: Dtype
     held: set[tuple[str, ...]] = field(default_factory=set)
-    _runs: dict[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Looks up the versions of the libraries that decide numbers."""
@@ -43,19 +43,10 @@ class Desk:
         """
         embryo_store.commit_all(self.settings.db, [self._commit(job, answer) for job, answer in answered])
 
-    def look_up(self, runs: Iterable[str]) -> None:
-        """Reads what is said of the runs that will be written of.
-
-        Raises:
-            InputError: a run.json cannot be used: better known before hours of computing than at a commit.
-        """
-        self._runs |= {run: self.source.describe(run) for run in sorted(set(runs) - self._runs.keys())}
-
     def _commit(self, job: Job, answer: Answer) -> Commit:
-        self.look_up([job.saved.run])
         evaluations = [self._evaluation(job, answer, protocol) for protocol in job.identities]
         return Commit(
-            self._runs[job.saved.run], job.saved.record(), evaluations, answer.dataset, answer.vocabulary
+            self.runs[job.saved.run], job.saved.record(), evaluations, answer.dataset, answer.vocabulary
         )
 
     def _evaluation(self, job: Job, answer: Answer, protocol: str) -> Evaluation:

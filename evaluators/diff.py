@@ -50,6 +50,7 @@ def run(given: Namespace, settings: Settings) -> int:
         raise InputError(
             f"{settings.db} holds no results to compare. Evaluate first, or name another with --db."
         )
+    code = 0
     if given.places:
         before, after = _two_places(given.places, stored, settings)
         what = " → ".join(given.places)
@@ -59,11 +60,11 @@ def run(given: Namespace, settings: Settings) -> int:
             raise InputError(f"--against {given.against}: there is no store of results there.")
         what = f"{given.against} → {settings.db}"
     else:
-        before, after = _inputs(stored, settings), _now(settings)
+        before, (after, code) = _inputs(stored, settings), _now(settings)
         before = {key: made for key, made in before.items() if key.task != Cloze.name}
         what = f"{settings.db} → now"
     _show(what, before, after)
-    return 0
+    return code
 
 
 def changes(before: Mapping[str, Json], after: Mapping[str, Json]) -> Sequence[tuple[str, str, str]]:
@@ -77,14 +78,14 @@ def changes(before: Mapping[str, Json], after: Mapping[str, Json]) -> Sequence[t
     ]
 
 
-def _now(settings: Settings) -> Inputs:
-    from evaluators.session import prepare
+def _now(settings: Settings) -> tuple[Inputs, int]:
+    """What an evaluation would use, and the exit code that runs make which cannot be looked at."""
+    from evaluators.session import prepare, say_passed_by
 
-    return {
-        identity.key: identity.inputs
-        for job in prepare(settings).plan.jobs
-        for identity in job.identities.values()
-    }
+    plan = prepare(settings).plan
+    code = say_passed_by(plan)
+    now = {identity.key: identity.inputs for job in plan.jobs for identity in job.identities.values()}
+    return now, code
 
 
 def _inputs(stored: Mapping[Key, MadeOf], settings: Settings) -> Inputs:

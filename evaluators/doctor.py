@@ -68,7 +68,9 @@ def run(given: Namespace, settings: Settings) -> int:
 
 
 def _findings(prepared: Prepared, settings: Settings) -> Iterator[Finding]:
-    for note in prepared.data.notes:
+    for run, why in prepared.plan.passed_by.items():
+        yield Finding("fails", f"{run} is passed by: {why}")
+    for note in (*prepared.data.notes, *prepared.plan.notes):
         yield Finding("note", note)
     for name, why in prepared.plan.skipped.items():
         yield Finding("note", f"{name} is skipped: {why}.")

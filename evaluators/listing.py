@@ -36,9 +36,10 @@ def list_tasks() -> int:
 
 def run(given: Namespace, settings: Settings) -> int:
     """``embryo-eval list``: what is done, out of date, failed and missing, by run, task and corpus."""
-    from evaluators.session import prepare
+    from evaluators.session import prepare, say_passed_by
 
     plan = prepare(settings).plan
+    code = say_passed_by(plan)
     stored = embryo_store.done(settings.db)
     counts: Counter[tuple[str, str, str, str]] = Counter()
     rows: dict[tuple[str, str, str], None] = {}
@@ -65,4 +66,4 @@ def run(given: Namespace, settings: Settings) -> int:
     out.print(table)
     for name, why in plan.skipped.items():
         out.print(f"skipped {name}: {why}.", markup=False, highlight=False, soft_wrap=True)
-    return 0
+    return code

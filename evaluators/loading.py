@@ -21,7 +21,7 @@ from transformers.activations import NewGELUActivation
 
 from evaluators.batches import BUDGET
 from evaluators.checkpoints import ModelFile, SavedStep
-from evaluators.checkpoints.base import CONFIG_FILE
+from evaluators.checkpoints.base import CONFIG_FILE, UNREADABLE
 from evaluators.encoder import Encoder, make_encoder
 from evaluators.errors import CheckpointError
 from evaluators.families import DETECTOR, DETECTOR_MARK, Family, canonical, family_of
@@ -83,6 +83,12 @@ class Resident:
             self._held = kept
             return
         state = read_weights(saved, self._family)
+        if UNREADABLE in (saved.weights_hash, saved.tokenizer_hash):
+            for file in saved.tokenizer:
+                file.read()  # raises what is wrong, where it still is
+            raise CheckpointError(
+                f"{saved.uri} could not be read when it was looked at. Run the command again."
+            )
         self._held = None
         if kept is not None and kept.names == frozenset(state):
             kept.weights_hash = ""

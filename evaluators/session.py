@@ -16,6 +16,7 @@ from evaluators.checkpoints import CheckpointSource, open_checkpoints
 from evaluators.claims import Claims
 from evaluators.corpora.find import DataFolder, look
 from evaluators.desk import Desk
+from evaluators.errors import InputError
 from evaluators.hardware import Dtype, resolve_dtype
 from evaluators.plan import Job, Plan, make_plan
 from evaluators.progress import Reporter
@@ -34,7 +35,6 @@ COMPACT_FROM = 100
 class Prepared:
     """All that was looked at for a plan, and the plan."""
 
-    source: CheckpointSource
     data: DataFolder
     plan: Plan
     dtype: Dtype
@@ -54,7 +54,7 @@ def run(given: Namespace, settings: Settings) -> int:
         prepared = prepare(settings)
         say_notes(prepared, out)
         say_plan(prepared.plan, settings, out)
-        return 0
+        return say_passed_by(prepared.plan)
     embryo_store.ensure_writable(settings.db)
     with Claims(settings.db) as claims:
         if given.watch:
@@ -69,11 +69,12 @@ def evaluate(settings: Settings, claims: Claims, out: Console) -> int:
     began = time.monotonic()
     prepared = prepare(settings)
     say_notes(prepared, out)
+    code = say_passed_by(prepared.plan)
     jobs, todo = prepared.plan.jobs, prepared.plan.todo
     if not todo:
         line = f"Nothing to do: all {len(jobs):,} results stand in {settings.db}."
         out.print(line, markup=False, highlight=False)
-        return 0
+        return code
     outcome = execute(prepared, todo, settings, claims)
     checkpoints = len({(job.saved.run, job.saved.step) for job in todo})
     meanwhile = f"; {outcome.elsewhere:,} came from another process" if outcome.elsewhere else ""
@@ -88,13 +89,12 @@ def evaluate(settings: Settings, claims: Claims, out: Console) -> int:
         command = f"embryo-eval db compact --db {shlex.quote(str(settings.db))}"
         line = f"`{command}` sorts them: histories of facts and heads open faster then."
         out.print(line, markup=False, highlight=False, soft_wrap=True)
-    return say_failures(outcome, out)
+    return say_failures(outcome, out) or code
 
 
 def execute(prepared: Prepared, todo: tuple[Job, ...], settings: Settings, claims: Claims) -> Outcome:
     """Computes and stores ``todo``, here or wherever the settings say."""
-    desk = Desk(settings, prepared.source, prepared.dtype)
-    desk.look_up(job.saved.run for job in todo)
+    desk = Desk(settings, prepared.plan.runs, prepared.dtype)
     workers = _workers(settings, Setup(corpora_of(todo), prepared.dtype, settings.threads, Path.cwd()))
     return Runner(desk, workers, claims, Reporter(Console(stderr=True))).run(todo)
 
@@ -115,12 +115,12 @@ def _workers(settings: Settings, setup: Setup) -> Workers:
 def prepare(settings: Settings) -> Prepared:
     """Looks at everything that a plan needs, and makes it."""
     # A wrong path is said at once: tasks load PyTorch.
-    source, data = source_of(settings), look(settings.data)
+    source, data = source_of(settings), data_of(settings)
     source.runs()
     tasks = make_tasks(settings.tasks, settings.task_options)
     dtype = resolve_dtype(settings.dtype)
     done = embryo_store.done(settings.db)
-    return Prepared(source, data, make_plan(settings, source, data, tasks, done, dtype), dtype)
+    return Prepared(data, make_plan(settings, source, data, tasks, done, dtype), dtype)
 
 
 def source_of(settings: Settings) -> CheckpointSource:
@@ -128,13 +128,38 @@ def source_of(settings: Settings) -> CheckpointSource:
     return open_checkpoints(settings.checkpoints)
 
 
+def data_of(settings: Settings) -> DataFolder:
+    """The corpora that there are.
+
+    Raises:
+        InputError: a place that the user named is not there.
+    """
+    if settings.frequencies is not None and not settings.frequencies.exists():
+        raise InputError(
+            f"frequencies: {settings.frequencies} does not exist. Name text, a treebank or counts."
+        )
+    return look(settings.data, settings.data_named_by)
+
+
 def say_notes(prepared: Prepared, out: Console) -> None:
     """What lies in the data folder unused, and the tasks that are skipped, with the way to their data."""
     err = Console(stderr=True)
-    for note in prepared.data.notes:
+    for note in (*prepared.data.notes, *prepared.plan.notes):
         err.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     for name, why in prepared.plan.skipped.items():
         out.print(f"skipped {name}: {why}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def say_passed_by(plan: Plan, said: set[str] | None = None) -> int:
+    """Names the runs that cannot be looked at, but those in ``said``. Returns the exit code they make."""
+    err = Console(stderr=True)
+    said = set() if said is None else said
+    for run, why in plan.passed_by.items():
+        line = f"passed by {run}: {why}"
+        if line not in said:
+            said.add(line)
+            err.print(line, markup=False, highlight=False, soft_wrap=True)
+    return FAILED if plan.passed_by else 0
 
 
 def say_failures(outcome: Outcome, out: Console) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from evaluators.errors import InputError
+from evaluators.errors import InputError, meant
 from evaluators.steps import Steps
 
 DtypeChoice = Literal["fp32", "bf16", "auto"]
@@ -19,6 +19,10 @@ CONFIG = Path("embryo.toml")
 
 _PATHS = {"checkpoints": "checkpoints", "data": "data", "db": "results.duckdb", "frequencies": ""}
 _EVAL_KEYS = {"dtype": str, "threads": int, "jobs": int, "run": list, "task": list}
+#: What may stand outside of tables and head one, and under [eval]: name → how it is spoken of. What stands in
+#: [train] is for embryo-train to check.
+_TOP = {**{name: name for name in _PATHS}, **{name: f"[{name}]" for name in ("eval", "task", "train")}}
+_UNDER_EVAL = {name: f"{name} under [eval]" for name in _EVAL_KEYS}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Settings:
     ray: str | None = None
     #: Where words are counted that corpora of words are ranked by; without it each by its own counts.
     frequencies: Path | None = None
+    #: Where the user named ``data``; empty where nobody did, and it may be missing.
+    data_named_by: str = ""
 
 
 def settle(
@@ -61,6 +67,7 @@ def settle(
         InputError: the file is no TOML, or holds a name or type that is not known.
     """
     written = _read(config)
+    _refuse_unknown(written, config)
     eval_table = _eval_table(written, config)
     places = {
         name: given if given is not None else _text(written.get(name, default), name, config)
@@ -91,6 +98,7 @@ def settle(
         jobs=counts["jobs"] or 1,
         ray=ray,
         frequencies=Path(places["frequencies"]) if places["frequencies"] else None,
+        data_named_by="--data" if data is not None else f"{config}: data" if "data" in written else "",
     )
 
 
@@ -108,6 +116,16 @@ def _read(config: Path) -> Mapping[str, Any]:
         ) from error
 
 
+def _refuse_unknown(written: Mapping[str, Any], config: Path) -> None:
+    """Names what stands outside of tables, or heads one, and means nothing."""
+    for key in written:
+        if key not in _TOP:
+            raise InputError(
+                f"{config}: nothing reads {key!r}.{meant(key, _UNDER_EVAL | _TOP)} Outside of tables it "
+                f"knows {', '.join(_PATHS)}; its tables are [eval], [task.NAME] and [train]."
+            )
+
+
 def _text(value: Any, name: str, config: Path) -> str:
     if not isinstance(value, str) or (not value and name != "frequencies"):
         raise InputError(f"{config}: {name} is {value!r}. Expected a path in quotes.")
@@ -121,8 +139,9 @@ def _eval_table(written: Mapping[str, Any], config: Path) -> Mapping[str, Any]:
     for key, value in table.items():
         kind = _EVAL_KEYS.get(key)
         if kind is None:
+            near = meant(key, _TOP | {name: name for name in _EVAL_KEYS})
             raise InputError(
-                f"{config}: [eval] has no option {key!r}. It knows {', '.join(sorted(_EVAL_KEYS))}."
+                f"{config}: [eval] has no option {key!r}.{near} It knows {', '.join(sorted(_EVAL_KEYS))}."
             )
         strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
         if not isinstance(value, kind) or isinstance(value, bool) or not strings:
@@ -134,5 +153,8 @@ def _eval_table(written: Mapping[str, Any], config: Path) -> Mapping[str, Any]:
 def _task_options(written: Mapping[str, Any], config: Path) -> Mapping[str, Mapping[str, Any]]:
     tables = written.get("task", {})
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise InputError(f"{config}: task is {tables!r}. Expected tables such as [task.mlm].")
+        raise InputError(
+            f"{config}: task is {tables!r}. Expected tables such as [task.mlm]; names of tasks "
+            "that are wanted stand under [eval]."
+        )
     return tables

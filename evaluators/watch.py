@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 
 from embryo_store.records import Key
 from evaluators.checkpoints import CheckpointSource
-from evaluators.checkpoints.base import pick
+from evaluators.checkpoints.base import list_runs
 from evaluators.claims import Claims
 from evaluators.errors import InputError
 from evaluators.plan import Job
-from evaluators.session import FAILED, Prepared, execute, prepare, say_notes, source_of
+from evaluators.session import (
+    FAILED,
+    Prepared,
+    data_of,
+    execute,
+    prepare,
+    say_notes,
+    say_passed_by,
+    source_of,
+)
 from evaluators.settings import Settings
+from evaluators.tasks.registry import make_tasks
 
 #: Seconds between two looks.
 EVERY = 5.0
@@ -25,7 +35,11 @@ def watch(settings: Settings, claims: Claims, out: Console) -> int:
 
     A failed result is tried again only when its inputs have changed. Returns the exit code.
     """
+    # What was mistyped is said now, and not when the first run has come.
+    data_of(settings)
+    make_tasks(settings.tasks, settings.task_options)
     failed: dict[Key, str] = {}
+    passed_by: set[str] = set()
     has_begun = False
     said = ""
     seen: Mapping[str, Sequence[int]] = {}
@@ -43,15 +57,16 @@ def watch(settings: Settings, claims: Claims, out: Console) -> int:
             if not has_begun:
                 has_begun = True
                 say_notes(prepared, out)
+            say_passed_by(prepared.plan, passed_by)
             todo = tuple(job for job in prepared.plan.todo if not _failed_before(job, failed))
             if todo:
                 _execute(prepared, todo, settings, claims, out, failed)
                 seen = {}
                 continue
-            unfinished = _unfinished(source, settings)
+            unfinished = _unfinished(source, steps.keys() - prepared.plan.passed_by.keys())
             if not unfinished:
                 _say(out, f"All runs are complete and evaluated: {len(prepared.plan.jobs):,} results.")
-                return FAILED if prepared.plan.todo else 0
+                return FAILED if prepared.plan.todo or prepared.plan.passed_by else 0
             why = f"Waiting for the next checkpoint of {', '.join(unfinished)} (Ctrl-C ends)."
         if why != said:
             said = why
@@ -62,13 +77,12 @@ def watch(settings: Settings, claims: Claims, out: Console) -> int:
 def _saved(source: CheckpointSource, settings: Settings) -> tuple[Mapping[str, Sequence[int]], str]:
     """The steps that each run has saved, and why there is nothing to plan yet (empty where there is)."""
     try:
-        runs = pick(source.runs(), settings.runs, settings.checkpoints)
+        steps = list_runs(source, settings.runs, settings.checkpoints).steps
     except InputError as error:
         return {}, f"Waiting for a run (Ctrl-C ends): {error}"
-    steps = {run: source.steps(run) for run in runs}
     if any(settings.steps.of(saved) for saved in steps.values()):
         return steps, ""
-    return steps, f"Waiting for the first checkpoint of {', '.join(runs)} (Ctrl-C ends)."
+    return steps, f"Waiting for the first checkpoint of {', '.join(steps)} (Ctrl-C ends)."
 
 
 def _execute(
@@ -88,10 +102,10 @@ def _execute(
         failed.update((each.key, each.inputs_hash) for each in job.identities.values())
 
 
-def _unfinished(source: CheckpointSource, settings: Settings) -> list[str]:
-    """The runs that will save further steps, as far as they tell; one that does not tell never ends."""
+def _unfinished(source: CheckpointSource, runs: Iterable[str]) -> list[str]:
+    """The ``runs`` that will save further steps, as far as they tell; one that does not tell never ends."""
     found = []
-    for run in pick(source.runs(), settings.runs, settings.checkpoints):
+    for run in sorted(runs):
         total = source.describe(run).total_steps
         if total is None or max(source.steps(run), default=-1) < total:
             found.append(run)

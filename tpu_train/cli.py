@@ -18,6 +18,8 @@ from tpu_train.errors import CouldNotFinishError, InputError, TrainError
 from tpu_train.places import place
 
 _SETTINGS = "embryo.toml"
+#: All that may stand in it outside of tables or head one; all but the last are for embryo-eval to check.
+_SHARED = ("checkpoints", "data", "db", "frequencies", "eval", "task", "train")
 _DEVICES = ("cpu", "gpu", "tpu")
 _KINDS: dict[str, tuple[type, ...]] = {
     "recipe": (str,),
@@ -95,9 +97,13 @@ def settings(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        table: Any = tomllib.loads(path.read_text("utf-8")).get("train", {})
+        told = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
+    for key in told:
+        if key not in _SHARED:
+            raise unknown_key(key, _SHARED, str(path))
+    table: Any = told.get("train", {})
     if not isinstance(table, dict):
         raise InputError(f"{path}: train is {table!r}; expected a table [train].")
     for key, value in table.items():

@@ -7,16 +7,17 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from embryo_store.naming import is_name
 from embryo_store.records import Checkpoint, Run
 from evaluators.checkpoints.memory import recall, remember
 from evaluators.checkpoints.trees import Entry, Tree
-from evaluators.errors import CheckpointError, InputError
+from evaluators.errors import CheckpointError, EvaluatorError, InputError, meant, showable
 
 #: Files that decide how text becomes ids, wherever a layout keeps them.
 TOKENIZER_FILES = (
@@ -32,6 +33,9 @@ TOKENIZER_FILES = (
 )
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+
+#: Stands for the digest of files that cannot be read.
+UNREADABLE = "unreadable"
 
 #: What a task needs of a checkpoint: states and attentions, the head over the vocabulary, or ELECTRA's
 #: generator and discriminator together.
@@ -118,13 +122,21 @@ class SavedStep:
 
     @cached_property
     def weights_hash(self) -> str:
-        """The digest of the weights; it may have to read them where nobody tells it."""
-        return _together(self.weights)
+        """The digest of the weights; it may have to read them where nobody tells it, and is
+        ``UNREADABLE`` where that fails: a failure has inputs, too.
+        """
+        try:
+            return _together(self.weights)
+        except CheckpointError:
+            return UNREADABLE
 
     @cached_property
     def tokenizer_hash(self) -> str:
-        """The digest of the tokenizer's files by their names."""
-        return canonical_digest({file.name: file.digest for file in self.tokenizer})
+        """The digest of the tokenizer's files by their names; ``UNREADABLE`` as above."""
+        try:
+            return canonical_digest({file.name: file.digest for file in self.tokenizer})
+        except CheckpointError:
+            return UNREADABLE
 
     @cached_property
     def config_hash(self) -> str:
@@ -219,5 +231,40 @@ def pick(names: Sequence[str], wanted: Sequence[str], where: str | Path) -> tupl
     """
     for name in wanted:
         if name not in names:
-            raise InputError(f"No run {name!r} in {where}. There are: {', '.join(names)}.")
+            shown = [each for each in names if is_name(each)]
+            raise InputError(
+                f"No run {name!r} in {where}.{meant(name, shown)} There are: {', '.join(shown) or 'none'}."
+            )
     return tuple(name for name in names if not wanted or name in wanted)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The chosen runs as they are now: their saved ``steps``, and why the others are ``passed_by``."""
+
+    steps: Mapping[str, tuple[int, ...]]
+    passed_by: Mapping[str, str]
+
+
+def list_runs(source: CheckpointSource, wanted: Sequence[str], where: str | Path) -> Listed:
+    """Lists the ``wanted`` runs (all where nothing is wanted); one that cannot be listed stops no other.
+
+    Raises:
+        InputError: a wanted run is not there, or none can be listed.
+    """
+    steps: dict[str, tuple[int, ...]] = {}
+    passed_by: dict[str, str] = {}
+    for run in pick(source.runs(), wanted, where):
+        try:
+            steps[run] = source.steps(run)
+        except EvaluatorError as error:
+            passed_by[showable(run)] = str(error)
+    refuse_none_left(steps, passed_by)
+    return Listed(steps, passed_by)
+
+
+def refuse_none_left(left: Collection[str], passed_by: Mapping[str, str]) -> None:
+    """Raises InputError where every run was passed by: the first one's reason."""
+    if passed_by and not left:
+        others = f" So it is with {len(passed_by) - 1} more runs." if len(passed_by) > 1 else ""
+        raise InputError(next(iter(passed_by.values())) + others)

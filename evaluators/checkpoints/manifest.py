@@ -15,7 +15,7 @@ from typing import Any
 from embryo_store.records import Run
 from evaluators.checkpoints.base import CONFIG_FILE, WEIGHTS_FILE, SavedStep, json_object
 from evaluators.checkpoints.model_folder import Listing, describe, find_model, whole
-from evaluators.errors import InputError
+from evaluators.errors import CheckpointError, InputError
 
 MANIFEST = "COMPLETE.json"
 RUN_FILE = "run.json"
@@ -125,10 +125,12 @@ def _changed_since(mine: Listing, listing: Listing, folder: str) -> str | None:
         file = mine.tree.local(path)
         if not path.endswith(WEIGHTS_FILE) or file is None or manifest is None:
             continue
-        if _age(file) > _age(manifest):
-            untold = Listing(mine.tree, mine.files).get(path)
+        try:
+            untold = Listing(mine.tree, mine.files).get(path) if _age(file) > _age(manifest) else None
             if untold is not None and untold.digest != told:
                 return f"{file} was changed after {MANIFEST} was written; save the step again"
+        except (CheckpointError, OSError) as error:
+            return str(error)
     return None
 
 

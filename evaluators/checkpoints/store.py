@@ -75,6 +75,10 @@ class CheckpointStore(CheckpointSource):
         if run not in self._listings:
             if run not in self._runs:
                 self.runs()
+            if not is_name(run):
+                raise InputError(
+                    f"{self.root}: a run's folder is named {run!a}, which cannot be shown. Rename it."
+                )
             tree = self._runs[run]
             try:
                 self._listings[run] = Listing(tree, tree.files(_DEPTH))
@@ -91,11 +95,6 @@ class CheckpointStore(CheckpointSource):
         try:
             folders, own = tree.folders(), tree.files(1)
             found = {name: tree.child(name) for name in folders if self._is_run(tree.child(name), name)}
-            for name in found:
-                if not is_name(name):
-                    raise InputError(
-                        f"{tree.uri}: a run's folder is named {name!a}, which cannot be shown. Rename it."
-                    )
             if found:
                 return found
             if manifest.is_run(Listing(tree, own)) or any(
@@ -117,10 +116,16 @@ class CheckpointStore(CheckpointSource):
         )
 
     def _is_run(self, tree: Tree, name: str) -> bool:
-        """Is the folder ``name`` a run? One that is named like a step is none."""
-        if layouts.step_of(name) is not None and not tree.folders():
-            return False
-        own = tree.files(1)
-        if manifest.RUN_FILE in own or layouts.numbered_weights(own):
-            return True
-        return bool(layouts.step_folders(tree.folders()))
+        """Is the folder ``name`` a run? One that is named like a step is none. One that cannot be looked into
+        may be one: it is told when it is listed.
+        """
+        is_step = layouts.step_of(name) is not None
+        try:
+            if is_step and not tree.folders():
+                return False
+            own = tree.files(1)
+            if manifest.RUN_FILE in own or layouts.numbered_weights(own):
+                return True
+            return bool(layouts.step_folders(tree.folders()))
+        except OSError as error:
+            return not is_step and not isinstance(error, FileNotFoundError)

@@ -4,6 +4,7 @@ knows nothing of models.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -136,11 +137,13 @@ class LocalTree(Tree):
 def _walk(folder: Path, before: str, depth: int, found: dict[str, Entry]) -> None:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
-            if entry.is_file():
-                stat = entry.stat()
-                found[before + entry.name] = Entry(stat.st_size, _mark(stat))
-            elif depth > 1 and entry.is_dir():
-                _walk(folder / entry.name, f"{before}{entry.name}/", depth - 1, found)
+            # What is gone since (a training run renames and prunes) is not there.
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_file():
+                    stat = entry.stat()
+                    found[before + entry.name] = Entry(stat.st_size, _mark(stat))
+                elif depth > 1 and entry.is_dir():
+                    _walk(folder / entry.name, f"{before}{entry.name}/", depth - 1, found)
 
 
 def _mark(stat: os.stat_result) -> str:

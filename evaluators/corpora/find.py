@@ -44,18 +44,40 @@ class DataFolder:
     notes: tuple[str, ...]
 
 
-def look(root: Path) -> DataFolder:
-    """Looks through ``root``; a folder that is not there offers nothing."""
+def look(root: Path, named_by: str = "") -> DataFolder:
+    """Looks through ``root``; a folder that nobody asked for and that is not there offers nothing.
+
+    ``named_by``: where the user asked for it.
+
+    Raises:
+        InputError: the user asked for it and it is no folder, or it cannot be listed.
+    """
     corpora: list[Found] = []
     notes: list[str] = []
-    for entry in sorted(root.iterdir()) if root.is_dir() else []:
+    if named_by and not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(
+            f"{named_by}: the data folder {root} {what}. Expected one folder a corpus in it: mend the path, "
+            "or leave it out to go without data; embryo-eval data gets open corpora."
+        )
+    for entry in _listed(root) if root.is_dir() else []:
         if entry.is_dir() and not is_name(entry.name):
             notes.append(f"{root}/{entry.name!a} is not used: its name cannot be shown. Rename it.")
         elif entry.is_dir() and not entry.name.startswith("."):
-            _look_into(entry, corpora, notes)
+            try:
+                _look_into(entry, corpora, notes)
+            except OSError as error:
+                notes.append(f"{entry} is not used: it cannot be listed: {error.strerror}.")
         elif stem(entry, ".conllu") is not None:
             notes.append(f"{entry} is not used: a corpus has a folder of its own. Move it to {root}/NAME/.")
     return DataFolder(root, tuple(corpora), tuple(notes))
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed: {error.strerror}.") from error
 
 
 def _look_into(folder: Path, corpora: list[Found], notes: list[str]) -> None:

@@ -15,26 +15,52 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from embryo_store.records import Json
 from evaluators.corpora.base import by_count
 from evaluators.corpora.conllu import read_conllu
 from evaluators.corpora.files import stem
 from evaluators.corpora.lines import content_digest, numbered_lines
 from evaluators.corpora.spacy_text import read_docbin
-from evaluators.errors import InputError
+from evaluators.errors import InputError, showable
 
 #: The rank of a word that does not occur: behind all others, and in no band.
 UNSEEN = 2**31 - 1
 #: Raised when counts change their meaning: none that were kept are used then.
 _VERSION = 2
 _COUNTS, _TEXT = (".tsv", ".csv"), ".txt"
+#: Files that are named one by one when it is said what was counted.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
 class Frequencies:
-    """Ranks of lower-cased words, from 1 for the commonest. ``digest`` is that of the counts."""
+    """Ranks of lower-cased words, from 1 for the commonest. ``digest`` is that of the counts; ``words`` how
+    many were counted, in ``files`` below ``place``.
+    """
 
     digest: str
     ranks: Mapping[str, int]
+    words: int
+    files: tuple[str, ...]
+    place: str
+
+    def report(self) -> Mapping[str, Json]:
+        """What was counted, as the store keeps it beside a corpus."""
+        return {
+            "place": self.place,
+            "files": len(self.files),
+            "words": self.words,
+            "different": len(self.ranks),
+        }
+
+    def __str__(self) -> str:
+        """The same for the user, who may not expect some of the files to be counted."""
+        count = len(self.files)
+        named = ", ".join(map(showable, self.files[:_NAMED])) + (", …" if count > _NAMED else "")
+        return (
+            f"frequencies: {self.words:,} words, {len(self.ranks):,} of them different, were counted in "
+            f"{count:,} {'files' if count > 1 else 'file'} of {self.place}: {named}."
+        )
 
     def of(self, words: Sequence[str]) -> tuple[int, ...]:
         """The rank of every word; ``UNSEEN`` where it does not occur."""
@@ -42,12 +68,12 @@ class Frequencies:
 
 
 def read_frequencies(place: Path) -> Frequencies:
-    """Counts the words of a file, or of all files under a folder that can be counted.
+    """Counts the words of a file, or of all files under a folder that can be counted, hidden ones apart.
 
     Raises:
         InputError: there is nothing to count, or a line cannot be read.
     """
-    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file() and _kind(p))
+    files = [place] if place.is_file() else sorted(_below(place))
     if not files or not _kind(files[0]):
         raise InputError(
             f"frequencies: expected {place} to be, or to hold, text (.txt), a treebank (.conllu), a DocBin "
@@ -65,7 +91,16 @@ def read_frequencies(place: Path) -> Frequencies:
     total = hashlib.sha256()
     for word in sorted(counts):
         total.update(f"{word}\t{counts[word]}\n".encode())
-    return Frequencies(total.hexdigest(), by_count(counts))
+    names = tuple(str(path.relative_to(root)) for path in files)
+    return Frequencies(total.hexdigest(), by_count(counts), sum(counts.values()), names, str(place))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files that can be counted."""
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file() and _kind(path):
+            yield path
 
 
 def _kind(path: Path) -> str | None:

@@ -7,13 +7,13 @@ own"): its name is the task's name, its object the task's class.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args
 
-from evaluators.errors import InputError
+from evaluators.errors import InputError, meant
+from evaluators.settings import CONFIG
 from evaluators.tasks.base import Cost, Kind, ModelTask, Task
 
 ENTRY_POINTS = "embryo.tasks"
@@ -38,8 +38,8 @@ def names() -> tuple[str, ...]:
     return (*BUILT_IN, *_foreign())
 
 
-def check_names(wanted: Sequence[str]) -> None:
-    """Refuses names that are no task's.
+def check_names(wanted: Iterable[str], where: str = "") -> None:
+    """Refuses names that are no task's. ``where`` they stand begins the message.
 
     Raises:
         InputError: with the nearest name, and all of them.
@@ -47,9 +47,7 @@ def check_names(wanted: Sequence[str]) -> None:
     there = names()
     for name in wanted:
         if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            meant = f" Did you mean {near[0]}?" if near else ""
-            raise InputError(f"No task {name!r}.{meant} There are: {', '.join(there)}.")
+            raise InputError(f"{where}No task {name!r}.{meant(name, there)} There are: {', '.join(there)}.")
 
 
 def make_tasks(wanted: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> tuple[Task, ...]:
@@ -59,9 +57,13 @@ def make_tasks(wanted: Sequence[str], options: Mapping[str, Mapping[str, Any]]) 
         InputError: a name is no task's, an option is not the task's or has another type, or a task of
             another package cannot be used.
     """
-    check_names([*wanted, *options])
-    chosen = [name for name in names() if not wanted or name in wanted]
-    tasks = [_make(name, options.get(name, {})) for name in chosen]
+    check_names(wanted)
+    check_names(options, f"{CONFIG}, [task.NAME]: ")
+    # Options of tasks that are not wanted now are looked at, too: a mistyped one is never passed over.
+    made = [
+        _make(name, options.get(name, {})) for name in names() if not wanted or name in {*wanted, *options}
+    ]
+    tasks = [task for task in made if not wanted or task.name in wanted]
     return tuple(sorted(tasks, key=lambda task: task.cost))
 
 
@@ -85,13 +87,14 @@ def _make(name: str, options: Mapping[str, Any]) -> Task:
     for option, value in options.items():
         if option not in known:
             raise InputError(
-                f"[task.{name}] has no option {option!r}. It knows: {', '.join(known) or 'none'}."
+                f"{CONFIG}: [task.{name}] has no option {option!r}.{meant(option, tuple(known))} It knows: "
+                f"{', '.join(known) or 'none'}."
             )
         if isinstance(value, bool) is not (known[option] is bool) or not isinstance(value, (known[option],)):
             what = (
                 "a list of names" if known[option] is tuple else f"a value of type {known[option].__name__}"
             )
-            raise InputError(f"[task.{name}] {option} is {value!r}. Expected {what}.")
+            raise InputError(f"{CONFIG}: [task.{name}] {option} is {value!r}. Expected {what}.")
     return kind(**options)
 
 

@@ -193,8 +193,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(store: Path) -> None:
 
 
 def test_the_app_shows_its_first_frame_in_a_terminal_and_leaves_with_0(store: Path) -> None:
-    said, code = in_terminal([str(store), "--screen", "words"], "Order of birth")
-    assert "Order of birth" in said
+    said, code = in_terminal([str(store), "--screen", "words"], "Born: half of final accuracy")
+    assert "Born: half of final accuracy" in said
     assert code == 0
 
 

@@ -122,3 +122,47 @@ def test_words_are_looked_at_in_the_pass_that_reconstructs_them(
     assert found["both"] == [found["one"][0], found["two"][1]]
     assert found["both"][1]
     assert texts[1] == "The old dog sees a cat ."
+
+
+def test_a_task_that_fails_leaves_the_others_of_its_pass_alone(
+    world: Path, evaluate: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("embryo.toml").write_text("[task.attention]\nwords = true\nsize = 8\n")
+    both = ("--step", "0", "--task", "reconstruct", "--task", "attention")
+    assert evaluate("--db", "whole.duckdb", *both)[0] == 0
+
+    def refuse(self: object, index: int, *_: object) -> None:
+        if index == 1:
+            raise ValueError("not this one")
+
+    def judgement(db: str) -> dict[tuple[str, str], str | None]:
+        with duckdb.connect(db, read_only=True) as store:
+            rows = store.execute("SELECT task, dataset, error FROM evaluations").fetchall()
+        return {(task, dataset): error for task, dataset, error in rows}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evaluators.tasks.words._Judge.see", refuse)
+        code, out, err = evaluate(*both)
+    assert (code, "reconstruct: ValueError: not this one" in out) == (1, True), out + err
+    expected = {
+        ("attention", "bank"): None,
+        ("attention", "built-in"): None,
+        ("reconstruct", "bank"): "ValueError: not this one",
+    }
+    assert judgement("results.duckdb") == expected
+    sql = "SELECT * FROM metrics WHERE task = 'attention' AND dataset = 'bank' ORDER BY ALL"
+    found = []
+    for db in ("whole.duckdb", "results.duckdb"):
+        with duckdb.connect(db, read_only=True) as store:
+            found.append(store.execute(sql).fetchall())
+    assert found[0] == found[1] != []
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no pass at all")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Resident, "every", broken)
+        assert evaluate("--db", "none.duckdb", *both)[0] == 1
+    assert set(judgement("none.duckdb").values()) == {"RuntimeError: no pass at all"}
+    assert evaluate(*both)[0] == 0
+    assert set(judgement("results.duckdb").values()) == {None}

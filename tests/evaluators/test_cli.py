@@ -117,12 +117,23 @@ def test_options_come_from_the_command_line_then_the_file(world: Path, evaluate:
 
 
 def test_tasks_without_data_are_skipped_and_said(world: Path, evaluate: Evaluate) -> None:
-    code, out, _ = evaluate("--data", "nowhere", "--step", "10")
+    shutil.rmtree("data")
+    code, out, _ = evaluate("--step", "10")
     assert code == 0
     for task in ("reconstruct", "mlm", "mask-predict"):
-        assert f"skipped {task}: put a treebank (NAME.conllu) into a folder of its own in nowhere, or" in out
+        assert f"skipped {task}: put a treebank (NAME.conllu) into a folder of its own in data, or" in out
     assert "skipped lama: put relations.jsonl and TREx/P*.jsonl" in out
     assert {key.task for key in stored()} == {"attention", "train-log"}
+
+
+def test_data_that_was_named_and_is_not_there(world: Path, evaluate: Evaluate) -> None:
+    assert_refused(evaluate("--data", "dta"), 2, "--data: the data folder dta does not exist")
+    Path("embryo.toml").write_text('data = "embryo.toml"\n')
+    assert_refused(evaluate("--watch"), 2, "embryo.toml: data: the data folder embryo.toml is not a folder")
+    assert_refused(
+        evaluate("--data", "data", "--frequencies", "txt", "--task", "lama"), 2, "txt does not exist"
+    )
+    assert evaluate("--data", "data", "--task", "train-log")[0] == 0
 
 
 def test_list_says_what_is_done_out_of_date_failed_and_missing(world: Path, evaluate: Evaluate) -> None:
@@ -186,13 +197,25 @@ def test_wrong_usage(world: Path, evaluate: Evaluate, arguments: list[str]) -> N
         ("[eval]\ncolour = 1", "no option 'colour'"),
         ('[eval]\nthreads = "two"', "Expected a value of type int"),
         ("[task.mlm]\nrate = 2.0", "between 0 and 1"),
-        ("[task.mlm]\nspeed = 2", "no option 'speed'. It knows: rate, seed"),
+        (
+            "[task.mlm]\nspeed = 2",
+            "embryo.toml: [task.mlm] has no option 'speed'. Did you mean seed? It knows: rate",
+        ),
+        ("[task.mlm]\nrat = 0.2", "Did you mean rate?"),
+        ("[task.attention]\nsice = 2", "[task.attention] has no option 'sice'. Did you mean size?"),
+        (
+            "chekpoints = 'x'",
+            "nothing reads 'chekpoints'. Did you mean checkpoints? Outside of tables it knows",
+        ),
+        ("jobs = 2", "nothing reads 'jobs'. Did you mean jobs under [eval]?"),
+        ("[evl]\njobs = 2", "nothing reads 'evl'. Did you mean [eval]?"),
+        ("[eval]\nthread = 2", "[eval] has no option 'thread'. Did you mean threads?"),
         ("[task.mml]\nrate = 0.5", "Did you mean mlm?"),
     ],
 )
 def test_a_broken_configuration_file(world: Path, evaluate: Evaluate, text: str, said: str) -> None:
     Path("embryo.toml").write_text(text)
-    assert_refused(evaluate(), 2, said)
+    assert_refused(evaluate("--task", "mlm"), 2, said)
 
 
 def damage_truncate(weights: Path, little: ModuleType) -> None:

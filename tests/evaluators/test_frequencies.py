@@ -27,10 +27,15 @@ def test_raw_text_is_cut_as_treebanks_are(tmp_path: Path) -> None:
     (text / "a.txt").write_text("The dog doesn't bark.\n\nThe dog sleeps.\n")
     with gzip.open(text / "b.txt.gz", "wt") as packed:
         packed.write("the cat's dog")
+    (text / ".trash").mkdir()
+    (text / ".trash" / "c.txt").write_text("cat cat cat")
     found = read_frequencies(text)
     # dog 3, the 3; "." 2; does, n't, 's and the others once.
     assert found.of(["dog", "The", ".", "bark", "doesn't"]) == (1, 2, 3, 5, UNSEEN)
     assert set(found.ranks) == {"dog", "the", ".", "'s", "bark", "cat", "does", "n't", "sleeps"}
+    assert str(found) == (
+        f"frequencies: 14 words, 9 of them different, were counted in 2 files of {text}: a.txt, b.txt.gz."
+    )
 
 
 def test_every_kind_of_file_counts_alike(tmp_path: Path, little: ModuleType) -> None:
@@ -107,6 +112,14 @@ def test_other_frequencies_are_another_input_of_the_tasks_that_use_them(
     code, out, err = evaluate(*narrow, "--frequencies", "counts.tsv")
     assert (code, "Stored 1 results" in out) == (0, True), err
     assert "do not occur where frequencies were counted" in out + err
+    assert (
+        "note: frequencies: 24 words, 3 of them different, were counted in 1 file of counts.tsv: counts.tsv."
+        in err
+    )
+    assert (
+        "were counted in 1 file of counts.tsv"
+        in evaluate("doctor", *narrow, "--frequencies", "counts.tsv")[1]
+    )
     assert sorted(set(ranks())) == [1, 2, 3, UNSEEN]
     with duckdb.connect("results.duckdb", read_only=True) as store:
         (n,) = store.execute("SELECT n FROM metrics WHERE label = 'rank 1-2'").fetchone()

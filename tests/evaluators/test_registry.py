@@ -50,7 +50,7 @@ def test_an_installed_task_is_listed_and_evaluated(
     assert (value, n) == pytest.approx(entropy_in_bits(little))
     assert "Nothing to do" in evaluate("--task", "uncertainty", "--step", "10", "--dtype", "fp32")[1]
     Path("embryo.toml").write_text("[task.uncertainty]\nbse = 2.0\n")
-    assert "no option 'bse'. It knows: base" in evaluate("--task", "uncertainty")[2]
+    assert "no option 'bse'. Did you mean base? It knows: base" in evaluate("--task", "uncertainty")[2]
 
 
 def entropy_in_bits(little: ModuleType) -> tuple[float, int]:

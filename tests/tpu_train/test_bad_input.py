@@ -104,6 +104,7 @@ def test_settings_of_the_folder(
 @pytest.mark.parametrize(
     ("content", "told"),
     [
+        (b'[trian]\nrecipe = "x"\n', "embryo.toml: unknown key 'trian'; did you mean 'train'?"),
         (b"train = 5\n", "expected a table [train]"),
         (b'[train]\nthreads = "4"\n', "threads is '4'; expected a whole number"),
         (b"[train]\nthreads = true\n", "threads is True; expected a whole number"),
