@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embryo_store.answers import Curve, Floats
+from embryo_store.answers import Curve
+from embryo_store.dense import floats, ints
 from embryo_store.query import Reader
 
 _KNOWN = "SELECT count(*) FROM duckdb_views() WHERE view_name IN ('glue_task', 'glue_score')"
@@ -54,8 +55,7 @@ def scores(reader: Reader) -> tuple[Curve, ...]:
     found = []
     for run, task, protocol, seed, steps, values in reader.sql(_SCORES).rows:
         order = np.argsort(steps, kind="stable")
-        step = np.asarray(steps, dtype=np.int64)[order]
-        value: Floats = np.asarray(values, dtype=np.float64)[order]
+        step, value = ints(steps)[order], floats(values)[order]
         unknown = np.full(len(step), np.nan)
         found.append(
             Curve(run, task, "", protocol, seed, "score", "all", None, None, step, value, unknown, None)

@@ -39,7 +39,8 @@ from embryo_store.answers import (
 )
 from embryo_store.asking import ask, ask_for_arrow
 from embryo_store.conditions import where
-from embryo_store.errors import MissingPackage
+from embryo_store.dense import by_head, film, floats, ints, statistic
+from embryo_store.errors import DamagedStore, MissingPackage
 from embryo_store.open import reading
 
 __all__ = [
@@ -86,7 +87,7 @@ class Reader:
         """Every run of the store, by name."""
         rows = self._ask(sql.RUNS).fetchall()
         return tuple(
-            RunCard(*(*card, json.loads(recipe), corpus, source, _ints(steps)))
+            RunCard(*(*card, _recipe(recipe, card[0]), corpus, source, ints(steps)))
             for *card, recipe, corpus, source, steps in rows
         )
 
@@ -177,11 +178,11 @@ class Reader:
             run=run,
             step=shown_step,
             relation=relation,
-            fact_id=_ints(rows["fact_id"]),
+            fact_id=ints(rows["fact_id"]),
             subject=tuple(rows["subject"]),
             object=tuple(rows["object"]),
-            gold_rank=_ints(rows["gold_rank"]),
-            gold_logp=_floats(rows["gold_logp"]),
+            gold_rank=ints(rows["gold_rank"]),
+            gold_logp=floats(rows["gold_logp"]),
             tokens=self.words_of(run, side_by_side(rows, "token")),
             logps=side_by_side(rows, "logp").astype(np.float64),
         )
@@ -204,9 +205,9 @@ class Reader:
             template=template,
             subject=subject,
             object=object_,
-            step=_ints(rows["step"]),
-            gold_rank=_ints(rows["gold_rank"]),
-            gold_logp=_floats(rows["gold_logp"]),
+            step=ints(rows["step"]),
+            gold_rank=ints(rows["gold_rank"]),
+            gold_logp=floats(rows["gold_logp"]),
             tokens=self.words_of(run, side_by_side(rows, "token")),
             logps=side_by_side(rows, "logp").astype(np.float64),
             echo=tuple(None if echo is None else " ".join(next(words)) for echo in echoes),
@@ -251,12 +252,9 @@ class Reader:
             return None
         dataset, seed, shown_step = shown
         rows = self._columns(sql.ATTENTION_AT, [run, shown_step, dataset, seed, sentence_id])
-        if not len(rows["size"]):
+        maps = by_head(rows["layer"], rows["head"], rows["size"], rows["map"])
+        if not maps.size:
             return None
-        size = int(rows["size"].max())
-        layers, heads = int(rows["layer"].max()), int(rows["head"].max())
-        maps = np.zeros((layers, heads, size, size), dtype=np.uint8)
-        maps[rows["layer"] - 1, rows["head"] - 1] = _maps(rows["map"], size)
         return AttentionAt(run, shown_step, sentence_id, np.square(maps.astype(np.float32) / np.float32(255)))
 
     def head_film(
@@ -265,16 +263,13 @@ class Reader:
         """One head at every step that has it; no frames where there is none."""
         values = {"run": run, "layer": layer, "head": head, "sentence_id": sentence_id, "dataset": dataset}
         rows = self._columns(sql.HEAD_FILM, values)
-        size = int(rows["size"][-1]) if len(rows["size"]) else 0
-        return HeadFilm(run, sentence_id, layer, head, _ints(rows["step"]), _maps(rows["map"], size))
+        steps, maps = film(rows["step"], rows["size"], rows["map"])
+        return HeadFilm(run, sentence_id, layer, head, steps, maps)
 
     def head_statistic(self, run: str, metric: str) -> HeadStatistic:
         """One number of every head at every step; layers and heads by position, from 1 at index 0."""
         rows = self._columns(sql.HEAD_STATISTIC, [run, metric])
-        steps, place = np.unique(_ints(rows["step"]), return_inverse=True)
-        layer, head = _ints(rows["layer"]), _ints(rows["head"])
-        value = np.full((len(steps), layer.max(initial=0), head.max(initial=0)), np.nan)
-        value[place, layer - 1, head - 1] = _floats(rows["value"])
+        steps, value = statistic(rows["step"], rows["layer"], rows["head"], rows["value"])
         return HeadStatistic(run, metric, steps, value)
 
     def head_statistics(self, run: str) -> tuple[str, ...]:
@@ -373,15 +368,17 @@ def _curve(*row: Any) -> Curve:
     *identity, steps, values, stderrs, n = row
     # Sorting here is many times cheaper than three sorted lists in SQL.
     order = np.argsort(steps, kind="stable")
-    return Curve(*(*identity, _ints(steps)[order], _floats(values)[order], _floats(stderrs)[order], n))
+    return Curve(*(*identity, ints(steps)[order], floats(values)[order], floats(stderrs)[order], n))
 
 
-def _ints(values: Any) -> Ints:
-    return np.asarray(values, dtype=np.int64)
-
-
-def _floats(values: Any) -> Floats:
-    return np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)
+def _recipe(text: str | None, run: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise DamagedStore(
+            f"The store is damaged: the recipe of the run {run} is no JSON ({error}). Restore it from a copy."
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def _number(value: float | None) -> float:
@@ -400,8 +397,3 @@ def side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray
     if not known:
         return np.empty((len(rows["gold_rank"]), 0))
     return np.stack([np.ma.getdata(column) for column in known], axis=1)
-
-
-def _maps(blobs: npt.NDArray[Any], size: int) -> npt.NDArray[np.uint8]:
-    joined = np.frombuffer(b"".join(blobs.tolist()), dtype=np.uint8)
-    return joined.reshape(len(blobs), size, size)
