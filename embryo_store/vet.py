@@ -44,11 +44,6 @@ def check(connection: duckdb.DuckDBPyConnection, store: Path) -> int:
     return version
 
 
-def forget(store: Path) -> None:
-    """Looks the file over again when it is next opened."""
-    _vetted.pop(store, None)
-
-
 def trust(store: Path) -> None:
     """Takes the file as it lies for good: this process alone has written to it since it was looked at."""
     _vetted[store] = (_stamp(store), SCHEMA_VERSION)

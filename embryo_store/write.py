@@ -17,7 +17,7 @@ from embryo_store import reference, results
 from embryo_store.errors import StoreLocked, StoreMissing
 from embryo_store.open import ensure_folder, reading, writing
 from embryo_store.records import Commit, Key
-from embryo_store.spool import aside, fold, waiting
+from embryo_store.spool import aside, fold, waiter_blamed, waiting
 
 #: Seconds that a commit waits for a store that made one before it wait in vain.
 QUEUED_TIMEOUT = 1.0
@@ -97,8 +97,11 @@ def done(
     Raises StoreError where there is a file that can't be used.
     """
     store = Path(os.path.realpath(path))
+    rows: list[tuple[Any, ...]] = []
     # Those that wait are looked at first: one that is folded in meanwhile is found in the store then.
-    rows = [row for place in waiting(store) for row in _done_in(place, checkpoint, timeout, turnstile=False)]
+    for place in waiting(store):
+        with waiter_blamed(place, store):
+            rows += _done_in(place, checkpoint, timeout, turnstile=False)
     rows = [*_done_in(store, checkpoint, timeout, turnstile=True), *rows]
     return {Key(*row[:6]): Done(*row[6:]) for row in rows}
 

@@ -154,7 +154,7 @@ def test_what_waits_beside_either_store_is_taken_along(world: ModuleType, store:
         spool = place.with_name(place.name + ".spool")
         spool.mkdir()
         commit = world.words_commit(100, {"DT": 0.25}, run=run, inputs="inputs-2")
-        embryo_store.commit(spool / "1.duckdb", commit)
+        embryo_store.commit(spool / f"{1:020}-1.duckdb", commit)
     conflicting = store.with_name("conflicting.duckdb")
     embryo_store.commit(conflicting, world.words_commit(100, {"DT": 0.25}))
     with pytest.raises(errors.MergeConflict, match="small step 100 mask-predict"):
