@@ -120,7 +120,13 @@ def explained(error: duckdb.Error, store: Path, purpose: Purpose) -> StoreError:
             f"A query on {store} took longer than allowed, and was stopped. Ask for less, or give it longer."
         )
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryTooLong(f"A query on {store} needed more memory than allowed. Ask for less. ({text})")
+        found = text.splitlines()[0]
+        if purpose == "write":
+            return QueryTooLong(
+                f"To write {store} took more memory than allowed, and was stopped. Nothing was changed. "
+                f"Allow it more (`embryo-eval db compact --memory`). ({found})"
+            )
+        return QueryTooLong(f"A query on {store} needed more memory than allowed. Ask for less. ({found})")
     if isinstance(error, duckdb.InternalError | duckdb.SerializationException) or "FATAL" in text:
         return DamagedStore(f"{store} is damaged: {text.splitlines()[0]} Restore it from a copy.")
     return BadQuery(f"DuckDB refused, for {store}: {text}")

@@ -20,6 +20,9 @@ from embryo_store.errors import DamagedStore, StoreError
 from embryo_store.explain import engine_explained
 from embryo_store.open import reading, writing
 
+#: Seconds that a look over a waiting commit may take; it takes some hundredths.
+LOOK_SECONDS = 60.0
+
 _NAME = re.compile(r"\d{20}-\d+\.duckdb")
 
 #: Small blocks: a waiting commit takes some hundred kilobytes instead of ten megabytes.
@@ -66,14 +69,16 @@ def waiter_blamed(place: Path, store: Path) -> Iterator[None]:
 def fold(store: Path, *, timeout: float) -> None:
     """Takes all that waits into the store, in one transaction. Raises StoreError."""
     places: list[Path] = []
+    sound: set[Path] = set()
 
     def see() -> list[Path]:
         places[:] = waiting(store)
         for place in places:
-            # Looked over as any other file, before it is believed.
-            looked = reading(place, timeout=timeout, query_seconds=timeout, turnstile=False)
-            with waiter_blamed(place, store), looked:
-                pass
+            # Looked over as any other file, before it is believed: once, however often it is tried to get in.
+            if place not in sound:
+                looked = reading(place, timeout=timeout, query_seconds=LOOK_SECONDS, turnstile=False)
+                with waiter_blamed(place, store), looked:
+                    sound.add(place)
         return places
 
     def clear() -> None:
