@@ -26,6 +26,9 @@ from embryo_store.errors import (
 )
 from embryo_store.turnstile import OccupiedError
 
+#: What DuckDB's RuntimeError says where a signal's handler raised while a query ran.
+INTERRUPTED = "Query interrupted"
+
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Purpose = Literal["read", "write"]
@@ -33,11 +36,15 @@ Purpose = Literal["read", "write"]
 
 @contextmanager
 def engine_explained(store: Path, purpose: Purpose) -> Iterator[None]:
-    """Turns DuckDB's errors into StoreErrors."""
+    """Turns DuckDB's errors into StoreErrors, and what it makes of Ctrl-C into KeyboardInterrupt again."""
     try:
         yield
     except duckdb.Error as error:
         raise explained(error, store, purpose) from error
+    except RuntimeError as error:
+        if str(error) == INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise
     except UnicodeDecodeError as error:
         # DuckDB quotes in its message what it read, and what it read was damaged.
         raise DamagedStore(

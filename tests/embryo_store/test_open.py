@@ -3,8 +3,10 @@
 import os
 import resource
 import shutil
+import signal
 import stat
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -216,6 +218,15 @@ def test_a_log_left_by_a_store_that_is_gone_is_not_taken_in(world: ModuleType, t
     assert "results.duckdb.wal" in message
     refusal(errors.NotAStore, lambda: embryo_store.ensure_writable(path))
     assert not path.exists()
+
+
+def test_ctrl_c_within_a_query_is_no_error_of_the_store(store: Path) -> None:
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt), embryo_store.read(store) as reader:
+        reader.sql("SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b")
+    timer.join()
+    look(store)
 
 
 FULL = """
