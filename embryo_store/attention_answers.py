@@ -8,19 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embryo_store import sql
 from embryo_store.dense import by_head
 from embryo_store.query import Reader
-
-_SHOWN = """
-SELECT dataset, seed, max(step) AS step FROM evaluations
-WHERE task = 'attention' AND status = 'done' AND run = $1 AND step <= $2
-GROUP BY dataset, seed ORDER BY dataset, seed LIMIT 1
-"""
-
-_MAPS = """
-SELECT layer, head, size, map FROM attention
-WHERE run = $1 AND step = $2 AND dataset = $3 AND seed = $4 AND sentence_id = $5
-"""
 
 
 @dataclass(frozen=True)
@@ -59,10 +49,10 @@ _PROBABILITY = np.square(np.arange(256, dtype=np.float32) / np.float32(255))
 
 def attention_bytes(reader: Reader, run: str, step: int, sentence_id: int) -> AttentionBytes | None:
     """The maps at a step or, without them, the nearest earlier one; None without any."""
-    shown = reader.sql(_SHOWN, [run, step]).rows
+    shown = reader.sql(sql.ATTENTION_SHOWN, [run, step, None]).rows
     if not shown:
         return None
     dataset, seed, at = shown[0]
-    rows = reader.arrays(_MAPS, [run, at, dataset, seed, sentence_id])
+    rows = reader.arrays(sql.ATTENTION_AT, [run, at, dataset, seed, sentence_id])
     columns = (rows[name] for name in ("layer", "head", "size", "map"))
     return AttentionBytes.made(run, at, sentence_id, *columns)
