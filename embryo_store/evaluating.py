@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,7 +132,7 @@ def _read(text: str) -> Any:
 
 def _rows(path: str | Path, query: str, timeout: float, *values: object) -> Sequence[tuple[Any, ...]]:
     try:
-        with reading(os.path.realpath(path), timeout=timeout, query_seconds=timeout) as connection:
+        with reading(path, timeout=timeout, query_seconds=timeout) as connection:
             return connection.execute(query, values).fetchall()
     except StoreMissing:
         return []

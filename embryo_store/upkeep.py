@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from embryo_store.conditions import where
 from embryo_store.engine import quoted
 from embryo_store.errors import NothingFound, NotWritable
 from embryo_store.explain import engine_explained, system_explained
-from embryo_store.open import alone, reading, writing
+from embryo_store.open import alone, located, reading, writing
 from embryo_store.results import IDENTITY
 from embryo_store.write import fold_in
 
@@ -93,7 +92,7 @@ def export(path: str | Path, folder: str | Path, *, timeout: float = 60.0) -> tu
 
     Raises NotWritable where the folder exists already, StoreError.
     """
-    there = Path(os.path.realpath(folder))
+    there = located(folder)
     part = there.with_name(there.name + ".part")
     if there.exists():
         raise NotWritable(f"{there} exists already. Expected the name of a folder to make; choose another.")

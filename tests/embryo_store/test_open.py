@@ -202,6 +202,37 @@ def test_a_file_that_may_not_be_read_or_written_is_named(open_folder: Path, work
         assert as_nobody(worker, "read", store).startswith("NotReadable")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\udcff.duckdb"])
+def test_a_path_that_cannot_be_is_told(
+    world: ModuleType, whole_world: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    for action in (
+        look,
+        embryo_store.done,
+        embryo_store.ensure_writable,
+        embryo_store.fold_in,
+        embryo_store.check,
+        embryo_store.compact,
+        lambda path: embryo_store.commit(path, world.words_commit(0, {"DT": 1.0})),
+        lambda path: embryo_store.export(whole_world, path),
+        lambda path: embryo_store.merge(tmp_path / "new.duckdb", path),
+    ):
+        assert "can't be used" in refusal(errors.NotReadable, lambda action=action: action(path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_may_not_be_entered_is_told(open_folder: Path, worker: Worker) -> None:
+    open_folder.chmod(0)
+    try:
+        for action in ("read", "commit", "check"):
+            told = as_nobody(worker, action, open_folder / "results.duckdb")
+            assert told.startswith("NotReadable")
+            assert "Permission denied" in told
+    finally:
+        open_folder.chmod(0o755)
+
+
 def test_a_missing_folder_is_named(world: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "absent" / "results.duckdb"
     for action in (
