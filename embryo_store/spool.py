@@ -23,6 +23,9 @@ from embryo_store.open import reading, writing
 #: Seconds that a look over a waiting commit may take; it takes some hundredths.
 LOOK_SECONDS = 60.0
 
+#: Seconds after which nobody is still writing a commit aside; it takes some tenths.
+ABANDONED = 3600.0
+
 _NAME = re.compile(r"\d{20}-\d+\.duckdb")
 
 #: Small blocks: a waiting commit takes some hundred kilobytes instead of ten megabytes.
@@ -85,6 +88,7 @@ def fold(store: Path, *, timeout: float) -> None:
         for place in places:
             place.unlink()
         with suppress(OSError):
+            _clear_leftovers(_folder(store))
             _folder(store).rmdir()
 
     try:
@@ -97,6 +101,13 @@ def fold(store: Path, *, timeout: float) -> None:
                 with waiter_blamed(place, store):
                     raise DamagedStore(f"{place} is damaged.") from error
         raise
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Removes what writers that were killed left half-written."""
+    for left in folder.glob("*.part*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            left.unlink()
 
 
 def _folder(store: Path) -> Path:

@@ -1,5 +1,6 @@
 """Somebody who keeps the file open costs nobody a result."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 import embryo_store
 from embryo_store import errors
+from embryo_store.turnstile import sidecars
 
 Worker = Callable[..., "subprocess.Popen[str]"]
 
@@ -188,6 +190,26 @@ def test_a_waiting_commit_that_is_spoilt_is_blamed_itself_and_stays(
     assert content(store) == before
     place.unlink()
     embryo_store.commit(store, world.words_commit(400, {"DT": 1.0}))
+
+
+def test_what_killed_writers_left_half_written_goes_and_what_is_being_written_stays(
+    world: ModuleType, store: Path
+) -> None:
+    spool = store.with_name(store.name + ".spool")
+    spool.mkdir()
+    left, new = spool / f"{1:020}-1.part.new", spool / f"{2:020}-1.part"
+    for path in (left, new):
+        path.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    for number in (3, 4):
+        place = spool / f"{number:020}-1.duckdb"
+        embryo_store.commit(place, world.words_commit(300, {"DT": 1.0}))
+        for beside in sidecars(place):
+            beside.unlink()
+        assert embryo_store.fold_in(store) == 1
+        assert [path for path in (left, new) if path.exists()] == [new]
+    new.unlink()
+    spool.rmdir()
 
 
 def test_a_clock_set_back_changes_no_order(
