@@ -188,13 +188,19 @@ class Reader:
         )
 
     def biography(self, run: str, fact_id: int, *, top: int = 5) -> Biography | None:
-        """One fact over all steps of a run (table 9); None where the store has no answer to it."""
-        fact = self._ask(sql.FACT, [run, fact_id]).fetchone()
-        if fact is None:
-            return None
-        dataset, seed, relation, template, subject, object_ = fact
+        """One fact over all steps of a run (table 9); None where the store has no answer to it.
+
+        Of several datasets that hold it, the first by name.
+        """
         query = sql.BIOGRAPHY.format(predictions=predictions(top))
-        rows = self._columns(query, [run, fact_id, dataset, seed])
+        # A relation may stand in several datasets with other facts in each; most often the first holds it.
+        for fact in self._ask(sql.FACT, [run, fact_id]).fetchall():
+            dataset, seed, relation, template, subject, object_ = fact
+            rows = self._columns(query, [run, fact_id, dataset, seed])
+            if len(rows["step"]):
+                break
+        else:
+            return None
         echoes = rows["echo"].tolist()
         listed = [echo for echo in echoes if echo is not None]
         words = iter(self.words_of(run, listed))

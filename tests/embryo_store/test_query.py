@@ -158,6 +158,33 @@ def test_a_biography_follows_one_fact(whole_world: Path) -> None:
     assert widths == {0: 0, 5: 5, 12: 10}
 
 
+def test_a_fact_is_found_in_whichever_dataset_holds_it(world: ModuleType, store: Path) -> None:
+    commit = world.lama_commit(100, world.RANKS[1])
+    assert commit.dataset is not None
+    only = np.array([1])
+    paper = commit.evaluations[0]
+    answers = paper.payloads[0]
+    facts = replace(
+        answers.facts, relation=("P36",), subject=("Italy",), object=("rome",), uuid=(None,)
+    )  # fmt: skip
+    columns = {
+        name: getattr(answers, name)[only]
+        for name in ("gold_rank", "gold_logp", "gold_rank_common", "gold_logp_common", "tokens", "logps")
+    }
+    fewer = replace(answers, facts=facts, echo={}, **columns)
+    made = replace(paper, key=replace(paper.key, dataset="a few"), payloads=(fewer,))
+    embryo_store.commit(
+        store, replace(commit, evaluations=[made], dataset=replace(commit.dataset, dataset="a few"))
+    )
+    with embryo_store.read(store) as reader:
+        france, italy = (reader.biography("small", fact) for fact in (1, 2))
+        assert reader.biography("small", 99) is None
+    assert france is not None
+    assert italy is not None
+    assert (france.subject, france.step.tolist()) == ("France", [0, 100, 200])
+    assert (italy.subject, italy.step.tolist()) == ("Italy", [100])
+
+
 def test_a_fact_s_history_and_its_ten_answers_are_text(rows: Rows) -> None:
     history = (
         "SELECT step, answer, is_right, gold_rank FROM fact_history WHERE subject = 'France' ORDER BY step"
