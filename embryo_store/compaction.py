@@ -21,7 +21,7 @@ from embryo_store.engine import SUFFIXES, quoted, transaction
 from embryo_store.errors import MergeConflict, NothingFound, StoreError
 from embryo_store.explain import system_explained
 from embryo_store.naming import refuse_no_names
-from embryo_store.open import alone
+from embryo_store.open import alone, located
 from embryo_store.taking_in import RUN_TABLES, renamed
 from embryo_store.write import fold_in
 
@@ -90,7 +90,7 @@ def rename(path: str | Path, old: str, new: str, *, memory: str = "2GB", timeout
 def _rewritten(
     path: str | Path, names: Mapping[str, str], *, memory: str, block_size: int | None, timeout: float
 ) -> tuple[int, int]:
-    store = Path(os.path.realpath(path))
+    store = located(path)
     new = store.with_name(store.name + ".compact")
     spill = store.with_name(store.name + ".compact.tmp")
     settings = {"memory_limit": memory, "temp_directory": str(spill)}

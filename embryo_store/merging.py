@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ import duckdb
 from embryo_store.errors import MergeConflict, NothingFound
 from embryo_store.explain import engine_explained
 from embryo_store.naming import refuse_no_names
-from embryo_store.open import reading, writing
+from embryo_store.open import located, reading, writing
 from embryo_store.taking_in import MERGE_SQL, attach
 from embryo_store.write import fold_in
 
@@ -44,7 +43,7 @@ def merge(
     Raises MergeConflict where a result of both stores was made of different inputs, or where two runs would
     bear one name, NothingFound for a run that ``other`` lacks, StoreError as ``read`` and ``commit`` do.
     """
-    store, there = Path(os.path.realpath(path)), Path(os.path.realpath(other))
+    store, there = located(path), located(other)
     names = rename or {}
     if there == store or (there.exists() and store.exists() and there.samefile(store)):
         raise MergeConflict(f"{path} and {other} are the same store. Name another one to take in.")

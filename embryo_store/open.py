@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from embryo_store import engine, schema, versions, vet
-from embryo_store.errors import NotAStore, StoreMissing
+from embryo_store.errors import NotAStore, NotReadable, StoreMissing
 from embryo_store.explain import (
     Purpose,
     engine_explained,
@@ -37,6 +37,18 @@ LONGEST_PAUSE = 0.02
 INTERRUPT_EVERY = 0.05
 
 
+def located(path: str | Path) -> Path:
+    """Where a path leads, whether something is there or not. Raises NotReadable where that can't be told."""
+    try:
+        os.fspath(path).encode()
+        place = Path(os.path.realpath(path))
+        place.exists()
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "no file can bear such a name"
+        raise NotReadable(f"{path} can't be used: {reason}. Check the path and its permissions.") from error
+    return place
+
+
 @contextmanager
 def reading(
     path: str | Path,
@@ -51,7 +63,7 @@ def reading(
     ``beside``: the files that may be written next to it, and nothing else. Without ``turnstile``: for a file
     that only one process knows. Raises StoreError of the kind that fits.
     """
-    store = Path(os.path.realpath(path))
+    store = located(path)
     deadline = time.monotonic() + timeout
 
     def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -85,7 +97,7 @@ def alone(
     A store of an earlier schema version is migrated first.
     ``beside``, asked once nobody else is in: the files that may be attached. Raises StoreError.
     """
-    store = Path(os.path.realpath(path))
+    store = located(path)
     deadline = time.monotonic() + timeout
 
     def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -124,7 +136,7 @@ def writing(
 
 def ensure_folder(path: str | Path, *, timeout: float) -> None:
     """Raises the StoreError that making a store at ``path`` would raise. Leaves the lock files behind."""
-    store = Path(os.path.realpath(path))
+    store = located(path)
     with system_explained(store, "write"), pass_for_writing(store, time.monotonic() + timeout):
         _refuse_orphaned_log(store)
 

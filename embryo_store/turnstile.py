@@ -75,9 +75,12 @@ def pass_for_reading(store: Path, deadline: float) -> Iterator[None]:
 def _opened(path: Path, held: ExitStack) -> int:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except PermissionError:
+    except PermissionError as refused:
         # Another user's sidecar: flock needs no right to write.
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise refused from None
     held.callback(os.close, file)
     return file
 

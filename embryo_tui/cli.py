@@ -193,6 +193,12 @@ def asked(options: argparse.Namespace) -> tuple[Look, frozenset[str]]:
 
 def _at_once(path: Path) -> str | None:
     """What is wrong with a file, as far as that can be told before the app starts."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return f"{path} can't be read: {error.strerror}. Check the path and its permissions."
     if path.is_dir():
         inside = path / "results.duckdb"
         hint = f" Did you mean {inside}?" if inside.is_file() else ""

@@ -9,6 +9,7 @@ from embryo_tui.harmless import harmless
 #: What stands for characters that an output without Unicode cannot show.
 PLAIN = str.maketrans("→·–…─│┤┬└┘┌┐┼├┴▁×", ">--.-||-++++-|-_x")
 
+CONTROL = {code: "?" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 #: No column of text is cut to less.
 NARROWEST = 8
@@ -52,7 +53,10 @@ def _cut(text: str, width: int) -> str:
 
 
 def showable(text: str, encoding: str | None) -> str:
-    """Text that an output of this encoding can show: ASCII stands in where it cannot."""
+    """Text that an output of this encoding can show: ASCII stands in where it cannot, and for control codes,
+    which a foreign store's names may hold.
+    """
+    text = text.translate(CONTROL)
     try:
         text.encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -154,7 +154,7 @@ def test_what_waits_beside_either_store_is_taken_along(world: ModuleType, store:
         spool = place.with_name(place.name + ".spool")
         spool.mkdir()
         commit = world.words_commit(100, {"DT": 0.25}, run=run, inputs="inputs-2")
-        embryo_store.commit(spool / "1.duckdb", commit)
+        embryo_store.commit(spool / f"{1:020}-1.duckdb", commit)
     conflicting = store.with_name("conflicting.duckdb")
     embryo_store.commit(conflicting, world.words_commit(100, {"DT": 0.25}))
     with pytest.raises(errors.MergeConflict, match="small step 100 mask-predict"):
@@ -182,7 +182,9 @@ def test_published_numbers_of_a_user_s_own_are_merged_step_by_step(store: Path, 
 def test_what_a_foreign_file_says_moves_no_cursor(store: Path, world: ModuleType, tmp_path: Path) -> None:
     run = "\x1b]0;owned\x07\x1b[2J"
     for place, inputs in ((store, "inputs-1"), (tmp_path / "other.duckdb", "inputs-2")):
-        embryo_store.commit(place, world.words_commit(0, {"DT": 1.0}, run=run, inputs=inputs))
+        embryo_store.commit(place, world.words_commit(0, {"DT": 1.0}, run="a", inputs=inputs))
+        for table in ("runs", "checkpoints", "evaluations"):
+            planted(place, f"UPDATE {table} SET run = '{run}' WHERE run = 'a'")
     with pytest.raises(errors.MergeConflict) as caught:
         embryo_store.merge(store, tmp_path / "other.duckdb")
     assert "\\x1b]0;owned" in str(caught.value)

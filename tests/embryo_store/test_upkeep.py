@@ -164,6 +164,19 @@ def test_every_table_is_exported_as_parquet_or_none(rich: Path, tmp_path: Path) 
         embryo_store.export(rich, folder)
     with pytest.raises(errors.StoreError):
         embryo_store.export(rich, tmp_path / "absent" / "out")
+    for name, kind in (("metrics.parquet", None), ("thesis.tex", errors.NotWritable)):
+        left = tmp_path / f"{name}.part" / name
+        left.parent.mkdir()
+        left.write_text("left")
+        if kind is None:
+            embryo_store.export(rich, tmp_path / name)
+            assert not left.parent.exists()
+        else:
+            with pytest.raises(kind, match="other things"):
+                embryo_store.export(rich, tmp_path / name)
+            assert left.read_text() == "left"
+            left.unlink()
+            left.parent.rmdir()
     assert not list(tmp_path.glob("*.part"))
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from embryo_tui.cli import main
 from embryo_tui.export import looks
 from embryo_tui.look import Look
+from embryo_tui.text.show import PANELS
 
 
 def three(value: float) -> str:
@@ -163,3 +166,20 @@ def test_what_cannot_be_taken_is_refused(
     found = Printed(capsys, str(store), "--print", "words", *more)
     assert (found.code, found.out) == (2, "")
     assert said in found.err
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_what_a_foreign_store_says_commands_no_terminal(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], panel: str
+) -> None:
+    path = Path(shutil.copy(store, tmp_path / "foreign.duckdb"))
+    with duckdb.connect(str(path)) as connection:
+        said = "chr(27) || ']0;owned' || chr(7) || chr(155) || '2J' ||"
+        for table, column in (("vocabularies", "token"), ("relations", "template"), ("facts", "subject")):
+            connection.execute(f"UPDATE {table} SET {column} = {said} {column}")
+        for table in ("runs", "checkpoints", "evaluations", "metrics", "lama", "attention", "train_log"):
+            connection.execute(f"UPDATE {table} SET run = {said} run")
+    found = Printed(capsys, str(path), "--print", panel)
+    assert found.code == 0
+    assert "?]0;owned??2J" in found.out
+    assert not set(found.out) & {"\x1b", "\x07", "\x9b"}
