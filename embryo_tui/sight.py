@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from embryo_tui.look import Look, World
-from embryo_tui.raster.axes import Axis, natural_scale, step_axis
+from embryo_tui.raster.axes import Axis, Scale, natural_scale, step_axis
 
 
 def axis_of(look: Look, world: World) -> Axis:
     """The axis of the steps in sight."""
-    return step_axis(world.steps, look.scale or natural_scale(world.steps), look.window)
+    return _axis(world, look.scale, look.window)
+
+
+@lru_cache(maxsize=8)
+def _axis(world: World, scale: Scale | None, window: tuple[float, float] | None) -> Axis:
+    # Every panel asks for it at every step of the cursor, and sorts the steps to know.
+    return step_axis(world.steps, scale or natural_scale(world.steps), window)
 
 
 def in_sight(look: Look, world: World, low: float, high: float) -> Look:

@@ -22,7 +22,7 @@ def union(cards: Iterable[RunCard], runs: Iterable[str]) -> Ints:
 
 def position(steps: Ints, step: int) -> int | None:
     """The index of the last step at or before ``step``; None where all are later."""
-    index = int(np.searchsorted(steps, step, side="right")) - 1
+    index = int(steps.searchsorted(step, side="right")) - 1
     return index if index >= 0 else None
 
 

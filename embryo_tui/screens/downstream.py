@@ -130,7 +130,7 @@ def _rows(series: Sequence[Series], known: Sequence[Baseline], look: Look) -> li
     rows = []
     tasks = {name: task for task, name in names.DOWNSTREAM.items()} | {names.GLUE_SCORE: "glue"}
     for entry in series:
-        here, best = entry.at(look.step), entry.best()
+        here, best = entry.at(look.step), entry.best
         before = None if look.mark is None else entry.at(look.mark)
         cells = [
             Cell("○" if entry.hidden else "●", "faint" if entry.hidden else "series", entry.tint),

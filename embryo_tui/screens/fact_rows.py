@@ -81,35 +81,37 @@ def relation_rows(
     mark: int | None,
     hidden: frozenset[str],
     compared: bool,
-) -> list[Row]:
+) -> Rows:
     """Every relation with its P@1 at a step, the change since A, and its best; its colour before it.
 
     ``compared``: the curves are differences from A already.
     """
-    rows = []
-    for tint, card in cards:
+    told = names.change if compared else names.share
+
+    def cells(line: int) -> tuple[Cell, ...]:
+        tint, card = cards[line]
         series = curves.get(card.relation)
         here = series.at(step) if series else None
         before = series.at(mark) if series and mark is not None else None
-        best = series.best() if series else None
         value = here[1] if here else None
         off = card.relation in hidden
-        cells = [
+        made = [
             Cell("○" if off else "●", "faint" if off else "series", tint),
             Cell(card.name or card.relation, "text"),
-            Cell.number((names.change if compared else names.share)(value), value, "strong"),
+            Cell.number(told(value), value, "strong"),
         ]
         if mark is not None and not compared:
             change = here[1] - before[1] if here and before else None
-            cells.append(Cell.number(names.change(change), change, "dim"))
-        at, top = best or (None, None)
-        cells += [
-            Cell.number((names.change if compared else names.share)(top) or "–", top, "dim"),
+            made.append(Cell.number(names.change(change), change, "dim"))
+        at, top = (series.best if series else None) or (None, None)
+        made += [
+            Cell.number(told(top) or "–", top, "dim"),
             Cell.number("" if at is None else short(at), at, "faint"),
             Cell.number(names.count(card.facts), card.facts, "faint"),
         ]
-        rows.append(Row(card.relation, tuple(cells)))
-    return rows
+        return tuple(made)
+
+    return Rows(tuple(card.relation for _, card in cards), cells)
 
 
 def narrowed(facts: FactsAtStep, wanted: Matcher) -> list[int]:

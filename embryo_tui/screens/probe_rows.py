@@ -56,7 +56,7 @@ def task_rows(series: Sequence[Series], step: int, mark: int | None, compared: b
     for entry in series:
         if entry.run != run and len({other.run for other in series}) > 1:
             continue
-        here, best = entry.at(step), entry.best()
+        here, best = entry.at(step), entry.best
         before = None if mark is None else entry.at(mark)
         value = here[1] if here else None
         cells = [

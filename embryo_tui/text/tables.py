@@ -9,8 +9,6 @@ from embryo_tui.harmless import harmless
 #: What stands for characters that an output without Unicode cannot show.
 PLAIN = str.maketrans("→·–…─│┤┬└┘┌┐┼├┴▁×", ">--.-||-++++-|-_x")
 
-CONTROL = {code: "?" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-
 #: No column of text is cut to less.
 NARROWEST = 8
 
@@ -53,10 +51,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def showable(text: str, encoding: str | None) -> str:
-    """Text that an output of this encoding can show: ASCII stands in where it cannot, and for control codes,
-    which a foreign store's names may hold.
-    """
-    text = text.translate(CONTROL)
+    """Text that an output of this encoding can show: ASCII stands in where it cannot."""
     try:
         text.encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

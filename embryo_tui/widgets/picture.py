@@ -112,7 +112,7 @@ def _cell(place: float, height: float, shape: tuple[int, int]) -> tuple[int, int
 
 def _peak(cells: Cells, entry: Series, owner: int, across: Axis, values: Axis) -> None:
     """Marks the best step with ×, as figures 5 and 12 do."""
-    best = entry.best()
+    best = entry.best
     if best is not None:
         place, height = float(across.place([best[0]])[0]), float(values.place([best[1]])[0])
         where = _cell(place, height, (cells.glyph.shape[0], cells.glyph.shape[1]))

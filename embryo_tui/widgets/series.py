@@ -50,6 +50,7 @@ class Series:
         index = position(steps, step)
         return None if index is None else (int(steps[index]), float(values[index]))
 
+    @cached_property
     def best(self) -> tuple[int, float] | None:
         """The step and value of the highest point."""
         steps, values = self._known

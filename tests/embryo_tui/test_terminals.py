@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import embryo_store
@@ -76,8 +77,11 @@ async def test_names_in_a_store_do_not_steer_the_terminal(
     world: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hostile, path = "a\x1b]52;c;aGFsbG8=\x07b\x9b31m\tc\r", tmp_path / "hostile.duckdb"
-    for commit in world.commits(hostile, [0, 10]):
+    for commit in world.commits("honest", [0, 10]):
         embryo_store.commit(path, commit)
+    with duckdb.connect(str(path)) as connection:
+        for table in ("runs", "checkpoints", "evaluations", "metrics", "lama", "attention", "train_log"):
+            connection.execute(f"UPDATE {table} SET run = ?", [hostile])
     async with EmbryoApp([path], Look(step=10)).run_test(size=(160, 45)) as pilot:
         for key in "123456":
             await pilot.press(key)
