@@ -8,18 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embryo_store import sql
+from embryo_store.dense import by_head
 from embryo_store.query import Reader
-
-_SHOWN = """
-SELECT dataset, seed, max(step) AS step FROM evaluations
-WHERE task = 'attention' AND status = 'done' AND run = $1 AND step <= $2
-GROUP BY dataset, seed ORDER BY dataset, seed LIMIT 1
-"""
-
-_MAPS = """
-SELECT layer, head, size, map FROM attention
-WHERE run = $1 AND step = $2 AND dataset = $3 AND seed = $4 AND sentence_id = $5
-"""
 
 
 @dataclass(frozen=True)
@@ -41,15 +32,10 @@ class AttentionBytes:
         head: npt.NDArray[Any],
         size: npt.NDArray[Any],
         maps: npt.NDArray[Any],
-    ) -> AttentionBytes:
-        """From rows of the table; a head without a map of the common size stays empty."""
-        side = int(size.max())
-        at = np.asarray(layer, dtype=np.int64) - 1, np.asarray(head, dtype=np.int64) - 1
-        whole = np.asarray(size) == side
-        found = np.zeros((int(at[0].max()) + 1, int(at[1].max()) + 1, side, side), dtype=np.uint8)
-        joined = np.frombuffer(b"".join(maps[whole].tolist()), dtype=np.uint8)
-        found[at[0][whole], at[1][whole]] = joined.reshape(-1, side, side)
-        return cls(run, step, sentence_id, found)
+    ) -> AttentionBytes | None:
+        """From rows of the table, where there are any."""
+        found = by_head(layer, head, size, maps)
+        return cls(run, step, sentence_id, found) if found.size else None
 
     def layer(self, layer: int) -> npt.NDArray[np.float32]:
         """The probabilities of one layer (from 1; at most the last): ``(heads, size, size)``."""
@@ -63,12 +49,10 @@ _PROBABILITY = np.square(np.arange(256, dtype=np.float32) / np.float32(255))
 
 def attention_bytes(reader: Reader, run: str, step: int, sentence_id: int) -> AttentionBytes | None:
     """The maps at a step or, without them, the nearest earlier one; None without any."""
-    shown = reader.sql(_SHOWN, [run, step]).rows
+    shown = reader.sql(sql.ATTENTION_SHOWN, [run, step, None]).rows
     if not shown:
         return None
     dataset, seed, at = shown[0]
-    rows = reader.arrays(_MAPS, [run, at, dataset, seed, sentence_id])
-    if not len(rows["size"]):
-        return None
+    rows = reader.arrays(sql.ATTENTION_AT, [run, at, dataset, seed, sentence_id])
     columns = (rows[name] for name in ("layer", "head", "size", "map"))
     return AttentionBytes.made(run, at, sentence_id, *columns)

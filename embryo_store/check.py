@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from embryo_store import schema
-from embryo_store.open import reading
+from embryo_store.open import located, reading
 from embryo_store.spool import waiting
 from embryo_store.upkeep import LONG
 
@@ -72,7 +71,7 @@ class Health:
 
 def check(path: str | Path, *, timeout: float = 60.0) -> Health:
     """Reads all of the store, and says what it found. Raises StoreError where it cannot be read at all."""
-    store = Path(os.path.realpath(path))
+    store = located(path)
     with reading(store, timeout=timeout, query_seconds=LONG) as connection:
         (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()[0]
         rows = {table: _read_whole(connection, table) for table in schema.TABLES}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,9 +20,9 @@ from embryo_store import schema
 from embryo_store.engine import SUFFIXES, quoted, transaction
 from embryo_store.errors import MergeConflict, NothingFound, StoreError
 from embryo_store.explain import system_explained
-from embryo_store.merging import RUN_TABLES, renamed
 from embryo_store.naming import refuse_no_names
-from embryo_store.open import alone
+from embryo_store.open import alone, located
+from embryo_store.taking_in import RUN_TABLES, renamed
 from embryo_store.write import fold_in
 
 #: How rows lie; tables that are not named keep their order.
@@ -83,22 +84,23 @@ def rename(path: str | Path, old: str, new: str, *, memory: str = "2GB", timeout
     StoreError.
     """
     refuse_no_names([new])
-    fold_in(path, timeout=timeout)
     _rewritten(path, {old: new}, memory=memory, block_size=None, timeout=timeout)
 
 
 def _rewritten(
     path: str | Path, names: Mapping[str, str], *, memory: str, block_size: int | None, timeout: float
 ) -> tuple[int, int]:
-    store = Path(os.path.realpath(path))
+    store = located(path)
     new = store.with_name(store.name + ".compact")
     spill = store.with_name(store.name + ".compact.tmp")
     settings = {"memory_limit": memory, "temp_directory": str(spill)}
-    try:
-        with alone(store, timeout=timeout, beside=lambda: [new], settings=settings) as connection:
-            before = store.stat().st_size
-            _refuse_names(connection, store, names)
-            _refuse_what_would_be_lost(connection, store)
+    fold_in(store, timeout=timeout)
+    with alone(store, timeout=timeout, beside=lambda: [new], settings=settings) as connection:
+        seen = store.stat()
+        _refuse_names(connection, store, names)
+        _refuse_what_would_be_lost(connection, store)
+        # Inside alone: two that waited for each other would clear away one another's work.
+        try:
             with system_explained(store, "write"):
                 _clear(new, spill)
                 schema.create(new, block_size=block_size)
@@ -106,13 +108,23 @@ def _rewritten(
             connection.execute("CHECKPOINT")
             _rewrite(connection, new, names)
             with system_explained(store, "write"):
+                _own_as(seen, new)
                 schema.sync(new)
                 # Still connected to the old file, so nobody is in: whoever comes next finds the new one.
                 new.replace(store)
                 schema.sync(store.parent)
-            return before, store.stat().st_size
-    finally:
-        _clear(new, spill)
+            return seen.st_size, store.stat().st_size
+        finally:
+            with suppress(duckdb.Error):
+                connection.execute("DETACH DATABASE IF EXISTS new")
+            _clear(new, spill)
+
+
+def _own_as(seen: os.stat_result, new: Path) -> None:
+    """Whoever could read and write the store can still; only root may give a file to its owner."""
+    with suppress(PermissionError):
+        os.chown(new, seen.st_uid, seen.st_gid)
+    new.chmod(stat.S_IMODE(seen.st_mode))
 
 
 def _refuse_names(connection: duckdb.DuckDBPyConnection, store: Path, names: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -11,9 +11,10 @@ def where(wanted: Mapping[str, object]) -> tuple[str, list[Any]]:
     parts: list[str] = []
     values: list[Any] = []
     for column, value in wanted.items():
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            parts.append(f"{column} IN ({', '.join('?' * len(value))})" if value else "FALSE")
-            values += value
+        if isinstance(value, Iterable) and not isinstance(value, str):
+            several = list(value)
+            parts.append(f"{column} IN ({', '.join('?' * len(several))})" if several else "FALSE")
+            values += several
         elif value is not None:
             parts.append(f"{column} = ?")
             values.append(value)

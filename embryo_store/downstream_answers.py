@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embryo_store.answers import Curve, Floats
+from embryo_store.answers import Curve
+from embryo_store.dense import floats, ints
 from embryo_store.query import Reader
 
-_KNOWN = "SELECT count(*) FROM duckdb_views() WHERE view_name IN ('glue_task', 'glue_score')"
 _SCORES = """
 SELECT run, task, protocol, seed, list(step) AS steps, list(value) AS "values"
 FROM glue_task WHERE value IS NOT NULL GROUP BY run, task, protocol, seed
@@ -45,17 +45,11 @@ class Baseline:
 
 
 def scores(reader: Reader) -> tuple[Curve, ...]:
-    """Every task's number over the steps, in percent; task ``glue`` is the mean where all eight are there.
-
-    Nothing where the store is of a schema that knows of none.
-    """
-    if reader.sql(_KNOWN).rows[0][0] < 2:
-        return ()
+    """Every task's number over the steps, in percent; task ``glue`` is the mean where all eight are there."""
     found = []
     for run, task, protocol, seed, steps, values in reader.sql(_SCORES).rows:
         order = np.argsort(steps, kind="stable")
-        step = np.asarray(steps, dtype=np.int64)[order]
-        value: Floats = np.asarray(values, dtype=np.float64)[order]
+        step, value = ints(steps)[order], floats(values)[order]
         unknown = np.full(len(step), np.nan)
         found.append(
             Curve(run, task, "", protocol, seed, "score", "all", None, None, step, value, unknown, None)
@@ -65,6 +59,4 @@ def scores(reader: Reader) -> tuple[Curve, ...]:
 
 def baselines(reader: Reader) -> tuple[Baseline, ...]:
     """Published numbers of these tasks, where the store holds any."""
-    if reader.sql(_KNOWN).rows[0][0] < 2:
-        return ()
     return tuple(Baseline(*row) for row in reader.sql(_BASELINES).rows)

@@ -33,7 +33,8 @@ CONFINED: Mapping[str, Any] = {
     "temp_directory": "",
     "threads": min(4, os.cpu_count() or 1),
 }
-READING_MEMORY = {"memory_limit": "1GB"}
+#: What a query needed is given back within seconds, else a program that reads now and then holds 90 MB of it.
+READING_MEMORY = {"memory_limit": "1GB", "allocator_background_threads": True}
 WRITING = {"memory_limit": "2GB", "allowed_configs": ["max_vacuum_tasks"]}
 
 #: Every commit leaves row groups of its own behind. To merge them is to write earlier rows anew, up to 40 MB

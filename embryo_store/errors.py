@@ -3,6 +3,12 @@
 Every message stands alone, without a traceback. ``exit_code`` is the exit status a command ends with:
 2 where the input is wrong, 3 where good input could not be finished.
 """
+
+import re
+
+#: Control codes save the ends of lines and tabs, and bytes that are no text.
+UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
 # Their names say what is the case; "Error" behind each would say nothing more.
 # ruff: noqa: N818
 
@@ -11,6 +17,10 @@ class StoreError(Exception):
     """A results store could not do what was asked."""
 
     exit_code = 3
+
+    def __init__(self, message: str) -> None:
+        """A foreign file has a say in some messages, but moves no cursor and colours no terminal with it."""
+        super().__init__(UNSHOWABLE.sub(lambda found: ascii(found.group())[1:-1], message))
 
 
 class StoreMissing(StoreError):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from embryo_store.errors import StoreMissing
+from embryo_store.errors import DamagedStore, StoreMissing
 from embryo_store.open import reading
 from embryo_store.records import Json, Key
 
@@ -109,7 +108,7 @@ def costs(path: str | Path, *, timeout: float = 60.0) -> tuple[ResultCost, ...]:
 def made_of(path: str | Path, *, timeout: float = 60.0) -> Mapping[Key, MadeOf]:
     """The inputs of every stored result; empty where there is no store yet. Raises StoreError."""
     return {
-        Key(*row[:6]): MadeOf(json.loads(row[6]), row[7], row[8], row[9], json.loads(row[10]))
+        Key(*row[:6]): MadeOf(_read(row[6]), row[7], row[8], row[9], _read(row[10]))
         for row in _rows(path, MADE_OF_SQL, timeout)
     }
 
@@ -122,9 +121,18 @@ def cloze_answers(path: str | Path, text: str, *, top: int, timeout: float = 60.
     )
 
 
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedStore(
+            f"The store is damaged: what a result was made of is no JSON ({error}). Restore it from a copy."
+        ) from error
+
+
 def _rows(path: str | Path, query: str, timeout: float, *values: object) -> Sequence[tuple[Any, ...]]:
     try:
-        with reading(os.path.realpath(path), timeout=timeout, query_seconds=timeout) as connection:
+        with reading(path, timeout=timeout, query_seconds=timeout) as connection:
             return connection.execute(query, values).fetchall()
     except StoreMissing:
         return []

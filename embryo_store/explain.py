@@ -26,6 +26,9 @@ from embryo_store.errors import (
 )
 from embryo_store.turnstile import OccupiedError
 
+#: What DuckDB's RuntimeError, and its Error, say where a signal's handler raised while a query ran.
+INTERRUPTED = ("Query interrupted", "KeyboardInterrupt: ")
+
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Purpose = Literal["read", "write"]
@@ -33,10 +36,14 @@ Purpose = Literal["read", "write"]
 
 @contextmanager
 def engine_explained(store: Path, purpose: Purpose) -> Iterator[None]:
-    """Turns DuckDB's errors into StoreErrors."""
+    """Turns DuckDB's errors into StoreErrors, and what it makes of Ctrl-C into KeyboardInterrupt again."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, RuntimeError) as error:
+        if str(error).startswith(INTERRUPTED):
+            raise KeyboardInterrupt from error
+        if not isinstance(error, duckdb.Error):
+            raise
         raise explained(error, store, purpose) from error
     except UnicodeDecodeError as error:
         # DuckDB quotes in its message what it read, and what it read was damaged.
@@ -120,7 +127,13 @@ def explained(error: duckdb.Error, store: Path, purpose: Purpose) -> StoreError:
             f"A query on {store} took longer than allowed, and was stopped. Ask for less, or give it longer."
         )
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryTooLong(f"A query on {store} needed more memory than allowed. Ask for less. ({text})")
+        said = text.splitlines()[0]
+        if purpose == "write":
+            return QueryTooLong(
+                f"To write {store} took more memory than allowed, and was stopped. Nothing was changed. "
+                f"Allow it more (`embryo-eval db compact --memory`). ({said})"
+            )
+        return QueryTooLong(f"A query on {store} needed more memory than allowed. Ask for less. ({said})")
     if isinstance(error, duckdb.InternalError | duckdb.SerializationException) or "FATAL" in text:
         return DamagedStore(f"{store} is damaged: {text.splitlines()[0]} Restore it from a copy.")
     return BadQuery(f"DuckDB refused, for {store}: {text}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import duckdb
@@ -31,8 +31,12 @@ def incoming(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Column
     connection.register("incoming", arrays)
     try:
         yield
-    finally:
-        connection.unregister("incoming")
+    except BaseException:
+        # In a transaction that has failed this fails, too, and what went wrong is what counts.
+        with suppress(duckdb.Error):
+            connection.unregister("incoming")
+        raise
+    connection.unregister("incoming")
 
 
 def insert(

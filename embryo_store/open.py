@@ -19,12 +19,13 @@ from typing import Any
 import duckdb
 
 from embryo_store import engine, schema, versions, vet
-from embryo_store.errors import NotAStore, StoreMissing
+from embryo_store.errors import NotAStore, NotReadable, StoreMissing
 from embryo_store.explain import (
     Purpose,
     engine_explained,
     is_lock,
     missing,
+    other_format,
     system_explained,
 )
 from embryo_store.turnstile import pass_for_reading, pass_for_writing, pauses, sidecars
@@ -34,6 +35,18 @@ LONGEST_PAUSE = 0.02
 
 #: Seconds between two attempts to stop a query that is past its time.
 INTERRUPT_EVERY = 0.05
+
+
+def located(path: str | Path) -> Path:
+    """Where a path leads, whether something is there or not. Raises NotReadable where that can't be told."""
+    try:
+        os.fspath(path).encode()
+        place = Path(os.path.realpath(path))
+        place.exists()
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "no file can bear such a name"
+        raise NotReadable(f"{path} can't be used: {reason}. Check the path and its permissions.") from error
+    return place
 
 
 @contextmanager
@@ -50,7 +63,7 @@ def reading(
     ``beside``: the files that may be written next to it, and nothing else. Without ``turnstile``: for a file
     that only one process knows. Raises StoreError of the kind that fits.
     """
-    store = Path(os.path.realpath(path))
+    store = located(path)
     deadline = time.monotonic() + timeout
 
     def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -60,8 +73,7 @@ def reading(
 
     with _no_locks_left_by(store), engine_explained(store, "read"), ExitStack() as held:
         with system_explained(store, "read"):
-            if not store.exists():
-                raise StoreMissing(missing(store))
+            _refuse_no_file(store, create=False)
             connection = held.enter_context(_connected(store, deadline, "read", opened, turnstile=turnstile))
         held.enter_context(_stopped_after(connection, query_seconds))
         found = vet.check(connection, store)
@@ -85,7 +97,7 @@ def alone(
     A store of an earlier schema version is migrated first.
     ``beside``, asked once nobody else is in: the files that may be attached. Raises StoreError.
     """
-    store = Path(os.path.realpath(path))
+    store = located(path)
     deadline = time.monotonic() + timeout
 
     def opened() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -93,6 +105,7 @@ def alone(
 
     with _no_locks_left_by(store), engine_explained(store, "write"), ExitStack() as held:
         with system_explained(store, "write"):
+            _refuse_no_file(store, create=create)
             connected = _connected(store, deadline, "write", opened, turnstile=turnstile, create=create)
             connection = held.enter_context(connected)
         found = vet.check(connection, store)
@@ -123,7 +136,7 @@ def writing(
 
 def ensure_folder(path: str | Path, *, timeout: float) -> None:
     """Raises the StoreError that making a store at ``path`` would raise. Leaves the lock files behind."""
-    store = Path(os.path.realpath(path))
+    store = located(path)
     with system_explained(store, "write"), pass_for_writing(store, time.monotonic() + timeout):
         _refuse_orphaned_log(store)
 
@@ -194,6 +207,15 @@ def _stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Ite
     finally:
         done.set()
         watcher.join()
+
+
+def _refuse_no_file(store: Path, *, create: bool) -> None:
+    """DuckDB makes an empty file where there is none, writes to devices, and waits for a pipe's other end."""
+    if not store.exists():
+        if not create:
+            raise StoreMissing(missing(store))
+    elif not store.is_file():
+        raise NotAStore(other_format(store))
 
 
 def _refuse_orphaned_log(store: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from embryo_store.answers import Curve, Floats, Ints
+from embryo_store.dense import floats, ints
 from embryo_store.query import Reader
 
 _CURVES = """
@@ -145,8 +146,8 @@ def _curve(*row: Any) -> ProbeCurve:
     )
     order = np.argsort(steps, kind="stable")
     step, value, low, high, stderr = (
-        np.asarray(steps, dtype=np.int64)[order],
-        *(np.asarray(part, dtype=np.float64)[order] for part in (values, lows, highs, stderrs)),
+        ints(steps)[order],
+        *(floats(part)[order] for part in (values, lows, highs, stderrs)),
     )
     return ProbeCurve(
         Curve(run, task, dataset, protocol, seed, metric, label, layer, head, step, value, stderr, n),

@@ -37,8 +37,10 @@ from embryo_store.answers import (
     RunCard,
     Table,
 )
+from embryo_store.asking import ask, ask_for_arrow
 from embryo_store.conditions import where
-from embryo_store.errors import MissingPackage
+from embryo_store.dense import by_head, film, floats, ints, statistic
+from embryo_store.errors import DamagedStore, MissingPackage
 from embryo_store.open import reading
 
 __all__ = [
@@ -67,7 +69,10 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 class Reader:
-    """Answers questions over one short, read-only, locked-down connection. Made by ``read``."""
+    """Answers questions over one short, read-only, locked-down connection. Made by ``read``.
+
+    For one thread; another one opens its own.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Takes a connection that someone else closes."""
@@ -80,15 +85,15 @@ class Reader:
 
     def runs(self) -> tuple[RunCard, ...]:
         """Every run of the store, by name."""
-        rows = self._connection.execute(sql.RUNS).fetchall()
+        rows = self._ask(sql.RUNS).fetchall()
         return tuple(
-            RunCard(*(*card, json.loads(recipe), corpus, source, _ints(steps)))
+            RunCard(*(*card, _recipe(recipe, card[0]), corpus, source, ints(steps)))
             for *card, recipe, corpus, source, steps in rows
         )
 
     def coverage(self) -> tuple[Coverage, ...]:
         """What is evaluated, by run and task."""
-        return tuple(Coverage(*row) for row in self._connection.execute(sql.COVERAGE).fetchall())
+        return tuple(Coverage(*row) for row in self._ask(sql.COVERAGE).fetchall())
 
     def curves(
         self,
@@ -146,7 +151,7 @@ class Reader:
         condition, values = where(
             {"task": task, "grouping": grouping, "run": runs, "dataset": dataset, "percent": percent}
         )
-        rows = self._connection.execute(sql.BIRTHS.format(where=condition), values).fetchall()
+        rows = self._ask(sql.BIRTHS.format(where=condition), values).fetchall()
         return tuple(
             Birth(run, label, step, after, _number(final), percent / 100, n)
             for run, label, step, after, final, n in rows
@@ -154,7 +159,7 @@ class Reader:
 
     def relations(self) -> tuple[RelationCard, ...]:
         """Every relation, and how many of its facts were answered at the last evaluated step."""
-        return tuple(RelationCard(*row) for row in self._connection.execute(sql.RELATIONS).fetchall())
+        return tuple(RelationCard(*row) for row in self._ask(sql.RELATIONS).fetchall())
 
     def facts_at(
         self, run: str, step: int, relation: str, *, dataset: str | None = None, top: int = 5
@@ -163,7 +168,7 @@ class Reader:
 
         None where there is no earlier one either. ``top`` predictions a fact, ten at most.
         """
-        shown = self._connection.execute(sql.LAMA_SHOWN, [run, relation, step, dataset]).fetchone()
+        shown = self._ask(sql.LAMA_SHOWN, [run, relation, step, dataset]).fetchone()
         if shown is None:
             return None
         dataset, seed, shown_step = shown
@@ -173,23 +178,29 @@ class Reader:
             run=run,
             step=shown_step,
             relation=relation,
-            fact_id=_ints(rows["fact_id"]),
+            fact_id=ints(rows["fact_id"]),
             subject=tuple(rows["subject"]),
             object=tuple(rows["object"]),
-            gold_rank=_ints(rows["gold_rank"]),
-            gold_logp=_floats(rows["gold_logp"]),
+            gold_rank=ints(rows["gold_rank"]),
+            gold_logp=floats(rows["gold_logp"]),
             tokens=self.words_of(run, side_by_side(rows, "token")),
             logps=side_by_side(rows, "logp").astype(np.float64),
         )
 
     def biography(self, run: str, fact_id: int, *, top: int = 5) -> Biography | None:
-        """One fact over all steps of a run (table 9); None where the store has no answer to it."""
-        fact = self._connection.execute(sql.FACT, [run, fact_id]).fetchone()
-        if fact is None:
-            return None
-        dataset, seed, relation, template, subject, object_ = fact
+        """One fact over all steps of a run (table 9); None where the store has no answer to it.
+
+        Of several datasets that hold it, the first by name.
+        """
         query = sql.BIOGRAPHY.format(predictions=predictions(top))
-        rows = self._columns(query, [run, fact_id, dataset, seed])
+        # A relation may stand in several datasets with other facts in each; most often the first holds it.
+        for fact in self._ask(sql.FACT, [run, fact_id]).fetchall():
+            dataset, seed, relation, template, subject, object_ = fact
+            rows = self._columns(query, [run, fact_id, dataset, seed])
+            if len(rows["step"]):
+                break
+        else:
+            return None
         echoes = rows["echo"].tolist()
         listed = [echo for echo in echoes if echo is not None]
         words = iter(self.words_of(run, listed))
@@ -200,9 +211,9 @@ class Reader:
             template=template,
             subject=subject,
             object=object_,
-            step=_ints(rows["step"]),
-            gold_rank=_ints(rows["gold_rank"]),
-            gold_logp=_floats(rows["gold_logp"]),
+            step=ints(rows["step"]),
+            gold_rank=ints(rows["gold_rank"]),
+            gold_logp=floats(rows["gold_logp"]),
             tokens=self.words_of(run, side_by_side(rows, "token")),
             logps=side_by_side(rows, "logp").astype(np.float64),
             echo=tuple(None if echo is None else " ".join(next(words)) for echo in echoes),
@@ -216,22 +227,20 @@ class Reader:
         A step that was not evaluated stands for the nearest earlier one that was.
         """
         turned: dict[LedgerEntry, None] = {}
-        for dataset, seed, a, b in self._connection.execute(
-            sql.LEDGER_SHOWN, [run, step_a, step_b]
-        ).fetchall():
+        for dataset, seed, a, b in self._ask(sql.LEDGER_SHOWN, [run, step_a, step_b]).fetchall():
             values = {"run": run, "a": a, "b": b, "dataset": dataset, "seed": seed, "relation": relation}
-            rows = self._connection.execute(sql.LEDGER, values).fetchall()
+            rows = self._ask(sql.LEDGER, values).fetchall()
             turned |= {LedgerEntry(*row): None for row in rows}
         return tuple(turned)
 
     def fact_dynamics(self, run: str, relation: str) -> tuple[FactDynamics, ...]:
         """How the answers to every fact of a relation behaved over the run."""
-        rows = self._connection.execute(sql.FACT_DYNAMICS, [run, relation]).fetchall()
+        rows = self._ask(sql.FACT_DYNAMICS, [run, relation]).fetchall()
         return tuple(FactDynamics(*row) for row in rows)
 
     def attention_sentences(self, run: str) -> tuple[AttentionSentence, ...]:
         """The sentences of which a run's attention is stored."""
-        rows = self._connection.execute(sql.ATTENTION_SENTENCES, [run]).fetchall()
+        rows = self._ask(sql.ATTENTION_SENTENCES, [run]).fetchall()
         return tuple(
             AttentionSentence(dataset, sentence_id, text, tuple(pieces))
             for dataset, sentence_id, text, pieces in rows
@@ -244,17 +253,14 @@ class Reader:
 
         ``dataset``: the first by name, where it is not given.
         """
-        shown = self._connection.execute(sql.ATTENTION_SHOWN, [run, step, dataset]).fetchone()
+        shown = self._ask(sql.ATTENTION_SHOWN, [run, step, dataset]).fetchone()
         if shown is None:
             return None
         dataset, seed, shown_step = shown
         rows = self._columns(sql.ATTENTION_AT, [run, shown_step, dataset, seed, sentence_id])
-        if not len(rows["size"]):
+        maps = by_head(rows["layer"], rows["head"], rows["size"], rows["map"])
+        if not maps.size:
             return None
-        size = int(rows["size"].max())
-        layers, heads = int(rows["layer"].max()), int(rows["head"].max())
-        maps = np.zeros((layers, heads, size, size), dtype=np.uint8)
-        maps[rows["layer"] - 1, rows["head"] - 1] = _maps(rows["map"], size)
         return AttentionAt(run, shown_step, sentence_id, np.square(maps.astype(np.float32) / np.float32(255)))
 
     def head_film(
@@ -263,21 +269,18 @@ class Reader:
         """One head at every step that has it; no frames where there is none."""
         values = {"run": run, "layer": layer, "head": head, "sentence_id": sentence_id, "dataset": dataset}
         rows = self._columns(sql.HEAD_FILM, values)
-        size = int(rows["size"][-1]) if len(rows["size"]) else 0
-        return HeadFilm(run, sentence_id, layer, head, _ints(rows["step"]), _maps(rows["map"], size))
+        steps, maps = film(rows["step"], rows["size"], rows["map"])
+        return HeadFilm(run, sentence_id, layer, head, steps, maps)
 
     def head_statistic(self, run: str, metric: str) -> HeadStatistic:
         """One number of every head at every step; layers and heads by position, from 1 at index 0."""
         rows = self._columns(sql.HEAD_STATISTIC, [run, metric])
-        steps, place = np.unique(_ints(rows["step"]), return_inverse=True)
-        layer, head = _ints(rows["layer"]), _ints(rows["head"])
-        value = np.full((len(steps), layer.max(initial=0), head.max(initial=0)), np.nan)
-        value[place, layer - 1, head - 1] = _floats(rows["value"])
+        steps, value = statistic(rows["step"], rows["layer"], rows["head"], rows["value"])
         return HeadStatistic(run, metric, steps, value)
 
     def head_statistics(self, run: str) -> tuple[str, ...]:
         """The statistics that a run's heads have, by name."""
-        return tuple(name for (name,) in self._connection.execute(sql.HEAD_STATISTICS, [run]).fetchall())
+        return tuple(name for (name,) in self._ask(sql.HEAD_STATISTICS, [run]).fetchall())
 
     def sql(
         self,
@@ -287,7 +290,7 @@ class Reader:
         limit: int | None = None,
     ) -> Table:
         """The answer to any SQL, as Python values; ``limit`` rows at most. Raises BadQuery, QueryTooLong."""
-        answer = self._connection.execute(query, parameters)
+        answer = self._ask(query, parameters)
         columns = tuple(column[0] for column in answer.description or ())
         rows = answer.fetchall() if limit is None else answer.fetchmany(limit + 1)
         return Table(columns, tuple(rows[:limit]), truncated=limit is not None and len(rows) > limit)
@@ -301,15 +304,18 @@ class Reader:
     def pandas(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """The answer to any SQL as a ``pandas.DataFrame``. Raises MissingPackage without pandas."""
         _need("pandas")
-        return self._connection.execute(query, parameters).df()
+        return self._ask(query, parameters).df()
 
     def arrow(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """The answer to any SQL as a ``pyarrow.Table``. Raises MissingPackage without pyarrow."""
         _need("pyarrow")
-        return self._connection.sql(query, params=parameters or None).to_arrow_table()
+        return ask_for_arrow(self._connection, query, parameters)
+
+    def _ask(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> duckdb.DuckDBPyConnection:
+        return ask(self._connection, query, values)
 
     def _columns(self, query: str, values: Sequence[Any] | Mapping[str, Any]) -> Columns:
-        columns: Columns = self._connection.execute(query, values).fetchnumpy()
+        columns: Columns = self._ask(query, values).fetchnumpy()
         return columns
 
     def _curves(self, query: str, values: Sequence[Any]) -> tuple[Curve, ...]:
@@ -325,7 +331,7 @@ class Reader:
         if not len(flat):
             return ((),) * len(ids)
         wanted, places = _distinct(flat.astype(np.int64))
-        found = dict(self._connection.execute(sql.TOKENS, [run, wanted.tolist()]).fetchall())
+        found = dict(self._ask(sql.TOKENS, [run, wanted.tolist()]).fetchall())
         tokens = np.array([found.get(token, f"#{token}") for token in wanted.tolist()], dtype=object)
         if square:
             return tuple(map(tuple, tokens[places].reshape(len(ids), -1).tolist()))
@@ -368,15 +374,17 @@ def _curve(*row: Any) -> Curve:
     *identity, steps, values, stderrs, n = row
     # Sorting here is many times cheaper than three sorted lists in SQL.
     order = np.argsort(steps, kind="stable")
-    return Curve(*(*identity, _ints(steps)[order], _floats(values)[order], _floats(stderrs)[order], n))
+    return Curve(*(*identity, ints(steps)[order], floats(values)[order], floats(stderrs)[order], n))
 
 
-def _ints(values: Any) -> Ints:
-    return np.asarray(values, dtype=np.int64)
-
-
-def _floats(values: Any) -> Floats:
-    return np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)
+def _recipe(text: str | None, run: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise DamagedStore(
+            f"The store is damaged: the recipe of the run {run} is no JSON ({error}). Restore it from a copy."
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def _number(value: float | None) -> float:
@@ -395,8 +403,3 @@ def side_by_side(rows: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray
     if not known:
         return np.empty((len(rows["gold_rank"]), 0))
     return np.stack([np.ma.getdata(column) for column in known], axis=1)
-
-
-def _maps(blobs: npt.NDArray[Any], size: int) -> npt.NDArray[np.uint8]:
-    joined = np.frombuffer(b"".join(blobs.tolist()), dtype=np.uint8)
-    return joined.reshape(len(blobs), size, size)

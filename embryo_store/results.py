@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embryo_store.insert import Column, insert
+from embryo_store.naming import refuse_no_names
 from embryo_store.records import (
     AttentionMaps,
     ClozeAnswers,
@@ -51,8 +52,9 @@ SELECT run, step, task, dataset, protocol, seed, status FROM evaluations WHERE r
 
 
 def check(commit: Commit) -> None:
-    """Raises ValueError where the records of a commit contradict one another."""
+    """Raises ValueError where the records of a commit contradict one another, BadName for its run's name."""
     where = (commit.run.run, commit.checkpoint.step)
+    refuse_no_names([commit.run.run])
     if commit.checkpoint.run != commit.run.run:
         raise ValueError(
             f"The checkpoint is of run {commit.checkpoint.run!r}, the commit of {commit.run.run!r}."

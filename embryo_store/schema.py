@@ -42,6 +42,16 @@ TABLE_SQL = {
 TABLES = tuple(TABLE_SQL)
 
 
+def _columns(statement: str) -> dict[str, str]:
+    body = re.sub(r"--[^\n]*", "", statement).partition("(")[2].rpartition(")")[0]
+    parts = [part.split() for part in re.split(r",(?![^(]*\))", body)]
+    return {part[0]: part[1] for part in parts if part[0] not in ("PRIMARY", "UNIQUE")}
+
+
+#: The columns of each table, and their types.
+COLUMNS = {table: _columns(statement) for table, statement in TABLE_SQL.items()}
+
+
 def tables_of(version: int) -> tuple[str, ...]:
     """The tables that a store of a schema version has."""
     later = [sql for number, sql in MIGRATIONS.items() if number > version]

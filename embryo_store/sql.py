@@ -72,12 +72,12 @@ ORDER BY l.fact_id
 """
 
 FACT = """
-SELECT e.dataset, e.seed, f.relation, r.template, f.subject, f.object
+SELECT DISTINCT e.dataset, e.seed, f.relation, r.template, f.subject, f.object
 FROM facts AS f
 JOIN relations AS r USING (relation)
 JOIN evaluations AS e ON e.dataset = r.dataset AND e.task = 'lama' AND e.status = 'done' AND e.run = $1
 WHERE f.fact_id = $2
-ORDER BY e.dataset, e.seed LIMIT 1
+ORDER BY e.dataset, e.seed
 """
 
 BIOGRAPHY = """
@@ -157,9 +157,8 @@ SELECT DISTINCT metric FROM attention_stats WHERE run = ? ORDER BY metric
 """
 
 TOKENS = """
-SELECT token_id, any_value(token)
+SELECT token_id, token
 FROM vocabularies
 WHERE vocab = (SELECT arg_max(vocab, step) FROM checkpoints WHERE run = $1)
   AND token_id IN (SELECT unnest($2::UINTEGER[]))
-GROUP BY token_id
 """

@@ -18,7 +18,12 @@ from pathlib import Path
 FIRST_PAUSE = 0.001
 #: To look whether a lock is free costs a microsecond, to look whether a file can be opened a millisecond.
 LONGEST_PAUSE = 0.004
+#: For so long after a writing no other of this process begins: a writer that never rests would be back before
+#: any reader looks whether the way is free.
+COURTESY = 1.5 * LONGEST_PAUSE
 NO_FLOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+
+_left: dict[Path, float] = {}
 
 
 class OccupiedError(Exception):
@@ -41,7 +46,11 @@ def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
 @contextmanager
 def pass_for_writing(store: Path, deadline: float) -> Iterator[None]:
     """Holds the store alone. Raises OSError without sidecars, ``OccupiedError`` past ``deadline``."""
+    rest = _left.get(store, 0.0) + COURTESY - time.monotonic()
+    if rest > 0:
+        time.sleep(rest)
     with ExitStack() as held:
+        held.callback(lambda: _left.update({store: time.monotonic()}))
         turn, room = (_opened(path, held) for path in sidecars(store))
         _lock(turn, fcntl.LOCK_EX, deadline)
         _lock(room, fcntl.LOCK_EX, deadline)
@@ -66,9 +75,12 @@ def pass_for_reading(store: Path, deadline: float) -> Iterator[None]:
 def _opened(path: Path, held: ExitStack) -> int:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except PermissionError:
+    except PermissionError as refused:
         # Another user's sidecar: flock needs no right to write.
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise refused from None
     held.callback(os.close, file)
     return file
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from embryo_store.conditions import where
 from embryo_store.engine import quoted
 from embryo_store.errors import NothingFound, NotWritable
 from embryo_store.explain import engine_explained, system_explained
-from embryo_store.open import alone, reading, writing
+from embryo_store.open import alone, located, reading, writing
 from embryo_store.results import IDENTITY
 from embryo_store.write import fold_in
 
@@ -93,13 +92,14 @@ def export(path: str | Path, folder: str | Path, *, timeout: float = 60.0) -> tu
 
     Raises NotWritable where the folder exists already, StoreError.
     """
-    there = Path(os.path.realpath(folder))
+    there = located(folder)
     part = there.with_name(there.name + ".part")
     if there.exists():
         raise NotWritable(f"{there} exists already. Expected the name of a folder to make; choose another.")
+    fold_in(path, timeout=timeout)
     files = [part / f"{table}.parquet" for table in schema.TABLES]
     with system_explained(part, "write"):
-        shutil.rmtree(part, ignore_errors=True)
+        _clear(part, files)
         part.mkdir()
     try:
         with reading(path, timeout=timeout, query_seconds=LONG, beside=lambda: files) as connection:
@@ -116,6 +116,16 @@ def export(path: str | Path, folder: str | Path, *, timeout: float = 60.0) -> tu
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return tuple(there / file.name for file in files)
+
+
+def _clear(part: Path, files: Sequence[Path]) -> None:
+    """Removes what a killed export left, and nothing that is somebody else's. Raises NotWritable, OSError."""
+    if part.is_dir():
+        if not {*part.iterdir()} <= {*files}:
+            raise NotWritable(
+                f"{part} exists already, and holds other things. Choose another name to export to."
+            )
+        shutil.rmtree(part)
 
 
 def _deleted(connection: Any, sql: str, values: Sequence[Any]) -> int:

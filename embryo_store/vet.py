@@ -1,4 +1,4 @@
-"""Whether an open file may be trusted to mean what it says: the schema it should have, and no impostors.
+"""Whether an open file may be trusted to mean what it says: the tables it should have, and no impostors.
 
 A DuckDB file can hold macros under the names of built-in functions and views under the names of tables.
 Knows nothing of locks or of what is asked afterwards.
@@ -13,12 +13,14 @@ from typing import Any
 import duckdb
 
 from embryo_store.errors import HostileStore, NewerSchema, NotAStore
-from embryo_store.schema import SCHEMA_VERSION, tables_of
+from embryo_store.schema import COLUMNS, SCHEMA_VERSION, tables_of
 
 #: Qualified, and without an operator or function in them, so that no macro of the file can answer.
 FUNCTIONS_SQL = "SELECT function_name, internal FROM system.main.duckdb_functions()"
 TABLES_SQL = "SELECT schema_name, table_name, temporary FROM system.main.duckdb_tables()"
 VIEWS_SQL = "SELECT schema_name, view_name, internal FROM system.main.duckdb_views()"
+
+COLUMNS_SQL = "SELECT schema_name, table_name, column_name, data_type FROM system.main.duckdb_columns()"
 
 Stamp = tuple[int, ...]
 _vetted: dict[Path, tuple[Stamp, int]] = {}
@@ -40,11 +42,6 @@ def check(connection: duckdb.DuckDBPyConnection, store: Path) -> int:
     version = _known_version(connection, store)
     _vetted[store] = (stamp, version)
     return version
-
-
-def forget(store: Path) -> None:
-    """Looks the file over again when it is next opened."""
-    _vetted.pop(store, None)
 
 
 def trust(store: Path) -> None:
@@ -106,7 +103,28 @@ def _known_version(connection: duckdb.DuckDBPyConnection, store: Path) -> int:
             f"{store} says schema version {found}, but lacks the tables {', '.join(absent)}. "
             "Restore it from a copy, or name another store."
         )
+    _refuse_other_columns(connection, store, expected)
     return found
+
+
+def _refuse_other_columns(
+    connection: duckdb.DuckDBPyConnection, store: Path, expected: Sequence[str]
+) -> None:
+    """No version so far has changed a column of a table; a user's own columns are welcome."""
+    found = {
+        (table, column): kind
+        for schema, table, column, kind in _rows(connection, COLUMNS_SQL)
+        if schema == "main"
+    }
+    for table in expected:
+        for column, kind in COLUMNS[table].items():
+            there = found.get((table, column))
+            if there != kind:
+                raise NotAStore(
+                    f"{store}: the table {table} should have a column {column} of type {kind}, and has "
+                    f"{'none' if there is None else f'one of type {there}'}. Restore it from a copy, or name "
+                    "another store."
+                )
 
 
 def _refuse_impostors(store: Path, views: set[str], expected: Sequence[str]) -> None:

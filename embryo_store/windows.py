@@ -11,6 +11,7 @@ import numpy as np
 
 from embryo_store.answers import FactsAtStep
 from embryo_store.attention_answers import AttentionBytes
+from embryo_store.dense import floats, ints
 from embryo_store.probe_answers import LABELS, ProbeAt, made
 from embryo_store.query import Reader, predictions, side_by_side
 
@@ -57,9 +58,8 @@ def attention_window(
         rows = reader.arrays(_MAPS, [run, part[0], part[-1], part, dataset, seed, sentence_id])
         for step in part:
             mine = rows["step"] == step
-            if mine.any():
-                columns = (rows[name][mine] for name in ("layer", "head", "size", "map"))
-                found[step] = AttentionBytes.made(run, step, sentence_id, *columns)
+            columns = (rows[name][mine] for name in ("layer", "head", "size", "map"))
+            found[step] = AttentionBytes.made(run, step, sentence_id, *columns)
     return tuple(None if step is None else found.get(step) for step in at)
 
 
@@ -90,11 +90,11 @@ def facts_window(
                 run,
                 step,
                 relation,
-                np.asarray(rows["fact_id"][mine], dtype=np.int64),
+                ints(rows["fact_id"][mine]),
                 pairs[0],
                 pairs[1],
-                np.asarray(rows["gold_rank"][mine], dtype=np.int64),
-                np.ma.filled(np.ma.asarray(rows["gold_logp"][mine], dtype=np.float64), np.nan),
+                ints(rows["gold_rank"][mine]),
+                floats(rows["gold_logp"][mine]),
                 words[mine],
                 logps[mine].astype(np.float64),
             )

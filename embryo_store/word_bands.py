@@ -44,7 +44,7 @@ def band_births(reader: Reader, task: str, *, dataset: str | None = None) -> tup
 
 
 def _order(curve: Curve) -> tuple[Any, ...]:
-    first = re.search(r"\d+", curve.label)
+    first = re.search(r"\d{1,10}", curve.label)
     return curve.run, int(first.group()) if first else 0, curve.label
 
 

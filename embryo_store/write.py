@@ -5,7 +5,6 @@ What a store holds is a function of the commits, in their order, alone: two stor
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ import duckdb
 
 from embryo_store import reference, results
 from embryo_store.errors import StoreLocked, StoreMissing
-from embryo_store.open import ensure_folder, reading, writing
+from embryo_store.open import ensure_folder, located, reading, writing
 from embryo_store.records import Commit, Key
-from embryo_store.spool import aside, fold, waiting
+from embryo_store.spool import aside, fold, waiter_blamed, waiting
 
 #: Seconds that a commit waits for a store that made one before it wait in vain.
 QUEUED_TIMEOUT = 1.0
@@ -43,8 +42,8 @@ def commit(path: str | Path, commit: Commit, *, timeout: float = 60.0, spool: bo
 
     An evaluation replaces what stood under the same key. ``timeout``: seconds to wait for readers and other
     writers; where somebody keeps the file open longer, the commit is kept beside it, and the next writer
-    folds it in (``spool``; see ``fold_in``). Raises StoreError (full, newer …), ValueError where
-    the records contradict one another.
+    folds it in (``spool``; see ``fold_in``). Raises StoreError (full, newer, BadName …), ValueError
+    where the records contradict one another.
     """
     commit_all(path, [commit], timeout=timeout, spool=spool)
 
@@ -56,7 +55,7 @@ def commit_all(
     for each in commits:
         results.check(each)
     ready = [(each, results.prepared(each)) for each in commits]
-    store = Path(os.path.realpath(path))
+    store = located(path)
     queued = bool(waiting(store))
     try:
         # Behind others that wait already there is no reason to wait for long once more.
@@ -96,9 +95,12 @@ def done(
     ``checkpoint``: only what was evaluated at that run and step.
     Raises StoreError where there is a file that can't be used.
     """
-    store = Path(os.path.realpath(path))
+    store = located(path)
+    rows: list[tuple[Any, ...]] = []
     # Those that wait are looked at first: one that is folded in meanwhile is found in the store then.
-    rows = [row for place in waiting(store) for row in _done_in(place, checkpoint, timeout, turnstile=False)]
+    for place in waiting(store):
+        with waiter_blamed(place, store):
+            rows += _done_in(place, checkpoint, timeout, turnstile=False)
     rows = [*_done_in(store, checkpoint, timeout, turnstile=True), *rows]
     return {Key(*row[:6]): Done(*row[6:]) for row in rows}
 
@@ -119,7 +121,7 @@ def fold_in(path: str | Path, *, timeout: float = 60.0) -> int:
 
     Raises StoreLocked where the store is still kept open: they go on waiting, and lose nothing by it.
     """
-    store = Path(os.path.realpath(path))
+    store = located(path)
     count = len(waiting(store))
     if count:
         try:
@@ -134,7 +136,7 @@ def fold_in(path: str | Path, *, timeout: float = 60.0) -> int:
 
 def ensure_writable(path: str | Path, *, timeout: float = 60.0) -> None:
     """Raises the StoreError that ``commit`` would raise, before anything is computed. Makes no store."""
-    if not Path(path).exists():
+    if not located(path).exists():
         ensure_folder(path, timeout=timeout)
     else:
         with writing(path, timeout=timeout, create=False):

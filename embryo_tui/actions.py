@@ -216,9 +216,10 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "below", ("b",),
-        "The chosen fact's biography, facts learned and forgotten since A, all fates, or all forgotten facts",
+        "The chosen fact's biography, facts learned and forgotten since A, all fates, all forgotten facts, "
+        "or the sentences asked",
         "knowledge", lambda look, _: replace(look, below=after(BELOW, look.below)),
-        "biography/ledger/fates/forgotten",
+        "life/ledger/fates/forgotten/asked",
     ),
     Action("layer_up", ("up", "k"), "The layer before", "attention", _layer(-1), "layer"),
     Action("layer_down", ("down", "j"), "The layer after", "attention", _layer(1)),

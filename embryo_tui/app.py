@@ -40,10 +40,11 @@ from embryo_tui.widgets.prompt import Prompt
 from embryo_tui.widgets.scrubber import Scrubber
 from embryo_tui.widgets.table import Table
 
-#: Keys that move the cursor, on every screen.
-MOVES = frozenset(
-    key for name in ("back", "forward", "back_ten", "forward_ten") for key in actions.find(name).keys
-)
+#: Keys that no panel wants, as a terminal names them: those that move the cursor, and the one that opens the
+#: line into which the next ones are typed.
+AT_ONCE = {
+    key: key for name in ("back", "forward", "back_ten", "forward_ten") for key in actions.find(name).keys
+} | {"slash": "/"}
 #: How long a notice is shown that needs nothing done.
 NOTICE_SECONDS = 5.0
 
@@ -93,12 +94,13 @@ class EmbryoApp(App[None]):
         look: Look | None = None,
         *,
         title: str | None = None,
+        named: Sequence[str] = (),
         low_bandwidth: bool = False,
         began: Callable[[], None] = lambda: None,
     ) -> None:
-        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the files' names;
-        ``low_bandwidth``: fewer colours, and small pictures only while the cursor rests; ``began`` is called
-        after the first frame.
+        """``look`` says where to begin (step -1: the last one); ``title`` is shown for the files' names, and
+        ``named`` stands for them on a command line; ``low_bandwidth``: fewer colours, and small pictures only
+        while the cursor rests; ``began`` is called after the first frame.
         """
         # Without colour Textual must write the terminal's own: it would turn the theme's into greys.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -108,6 +110,7 @@ class EmbryoApp(App[None]):
         self.register_theme(LIGHT)
         self.theme = DARK.name
         self.stores = tuple(stores)
+        self.named = tuple(named)
         self.sub_title = title or " + ".join(path.name for path in self.stores)
         self.look = look or Look(step=-1)
         self.world = World()
@@ -119,6 +122,7 @@ class EmbryoApp(App[None]):
             failed=lambda error: self._post(Failed(error)),
         )
         self._views: dict[str, View] = {}
+        self._told = False
         self.low_bandwidth = low_bandwidth
         self._began = began
         self.player = Player(self)
@@ -216,17 +220,17 @@ class EmbryoApp(App[None]):
             self.screen_stack[0].set_focus(first)
 
     async def on_event(self, event: events.Event) -> None:
-        """Carries out a key that moves the cursor at once: no panel wants it, and asking all of them takes
-        longer than the move.
+        """Carries out some keys at once: asking all panels takes longer than a move, and keys that come in a
+        burst would arrive before the line that they are meant for has opened.
         """
         if (
             isinstance(event, events.Key)
-            and event.key in MOVES
+            and event.key in AT_ONCE
             and not event.is_forwarded
             and len(self.screen_stack) == 1
             and not isinstance(self.focused, Prompt)
         ):
-            self.action_press(event.key)
+            self.action_press(AT_ONCE[event.key])
         else:
             await super().on_event(event)
 
@@ -268,7 +272,7 @@ class EmbryoApp(App[None]):
     def say(self, text: str) -> None:
         """A line in the footer's place for a few seconds."""
         footer = self.query_one(Footer)
-        if footer.urgent:
+        if footer.urgent or not text:
             return
         footer.say(text)
         self.set_timer(NOTICE_SECONDS, partial(footer.take_back, text))
@@ -336,7 +340,10 @@ class EmbryoApp(App[None]):
         if look.runs != self.look.runs:
             self.world = world.build(look, self.desk.find)
             look = world.settled(look, self.world)
-        self.look = look
+        asked, self.look = self.look, look
+        if self.world.runs and not self._told:
+            self._told = True
+            self.say(world.moved(asked, look, self.world))
 
     @on(Noticed)
     def _take_notice(self, message: Noticed) -> None:

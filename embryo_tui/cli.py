@@ -66,6 +66,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code."""
+    # NumPy's linear algebra starts a thread for every core, and they spin: a third of a start's CPU time, for
+    # products of three columns.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     options = parser().parse_args(arguments)
     try:
         code = _run(options)
@@ -93,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
         with sample() as path:
             if path is None:
                 return _fail("This installation holds no sample store. Make one: embryo-demo run", 2)
-            return _show([path], options, title="sample store")
+            return _show([path], options, title="sample store", named=("--demo",))
     unique: dict[Path, Path] = {}
     for path in options.store or [Path("results.duckdb")]:
         unique.setdefault(path.resolve(), path)
@@ -101,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     return _show(stores, options, title=" + ".join(path.name for path in stores))
 
 
-def _show(stores: list[Path], options: argparse.Namespace, title: str) -> int:
+def _show(stores: list[Path], options: argparse.Namespace, title: str, named: Sequence[str] = ()) -> int:
     for path in stores:
         problem = _at_once(path)
         if problem:
@@ -121,6 +124,7 @@ def _show(stores: list[Path], options: argparse.Namespace, title: str) -> int:
                 stores,
                 look_of(options),
                 title=title,
+                named=named,
                 low_bandwidth=options.low_bandwidth,
                 began=_collect,
             )
@@ -150,15 +154,14 @@ def _print(stores: list[Path], options: argparse.Namespace) -> int:
     from embryo_tui.text.show import show
 
     try:
-        look = look_of(options)
+        look, said = asked(options)
     except BadLookError as error:
         return _fail(str(error), 2)
     if not options.print:
         return _fail(
             "embryo-tui draws in a terminal, and this is none. For text: embryo-tui FILE --print summary", 2
         )
-    step = None if look.step < 0 else look.step
-    return show(stores, options.print, run=look.run or None, step=step, width=options.width)
+    return show(stores, options.print, look, said, width=options.width)
 
 
 def look_of(options: argparse.Namespace) -> Look:
@@ -167,18 +170,35 @@ def look_of(options: argparse.Namespace) -> Look:
     Raises:
         BadLookError: the file or a setting is none.
     """
+    return asked(options)[0]
+
+
+def asked(options: argparse.Namespace) -> tuple[Look, frozenset[str]]:
+    """The look that the options ask for, and the names of the settings that they name.
+
+    Raises:
+        BadLookError: the file or a setting is none.
+    """
     from embryo_tui.export import looks
     from embryo_tui.look import Look
 
-    look = Look(step=-1) if options.look is None else looks.load(options.look)
-    for assignment in options.set:
-        look = looks.parsed(look, assignment)
+    given = [] if options.look is None else [(looks.read(options.look), str(options.look))]
+    given += [(looks.parsed(assignment), f"--set {assignment}") for assignment in options.set]
     said = {name: getattr(options, name) for name in looks.OPTIONS if getattr(options, name) is not None}
-    return looks.taken(look, said, "the command line")
+    look = Look(step=-1)
+    for found, where in (*given, (said, "the command line")):
+        look = looks.taken(look, found, where)
+    return look, frozenset(name for found, _ in given for name in found).union(said)
 
 
 def _at_once(path: Path) -> str | None:
     """What is wrong with a file, as far as that can be told before the app starts."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return f"{path} can't be read: {error.strerror}. Check the path and its permissions."
     if path.is_dir():
         inside = path / "results.duckdb"
         hint = f" Did you mean {inside}?" if inside.is_file() else ""

@@ -106,7 +106,8 @@ class Deeds:
         prompt = self._app.query_one(Prompt)
         prompt.value = self._app.look.filter
         prompt.display, self._app.query_one(Footer).display = True, False
-        prompt.focus()
+        # Not by and by: what is typed next is meant for it.
+        self._app.screen_stack[0].set_focus(prompt)
 
     def copy_sql(self) -> None:
         """Asks for the SQL behind the panel in focus; it is copied when it has arrived."""
@@ -148,7 +149,7 @@ class Deeds:
         from embryo_tui import share
 
         self._copy(
-            share.command(self._app.look, self._app.stores, self._app.low_bandwidth),
+            share.command(self._app.look, self._app.named or self._app.stores, self._app.low_bandwidth),
             "look",
             ".sh",
             "the command",

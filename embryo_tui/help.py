@@ -13,6 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from embryo_tui.actions import ACTIONS, EVERYWHERE, Action, key_name
+from embryo_tui.screens.names import BORN
+
+#: What is to be said of a screen beside its keys.
+NOTES = {"words": f"Words stand in the order of their birth. {BORN[0].upper()}{BORN[1:]}."}
 
 
 class Help(ModalScreen[None]):
@@ -49,6 +53,8 @@ class Help(ModalScreen[None]):
         _section(page, "Everywhere", tuple(action for action in ACTIONS if action.where == EVERYWHERE))
         for key, title in sorted(self._screens, key=lambda entry: entry[0] != self._here):
             _section(page, title, tuple(action for action in ACTIONS if action.where == key))
+            if key in NOTES:
+                page.add_row("", Text(NOTES[key], "dim"))
         page.add_row("", "")
         page.add_row(
             "", Text("Mouse: drag the track or any curve, click rows, fields, maps, keys and runs.", "dim")

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 #: Words by table 3's groups, as function and content words, by verb form, tag, or rank of frequency.
 WordGrouping = Literal["group", "class", "form", "tag", "band"]
-Below = Literal["biography", "ledger", "dynamics", "forgotten"]
+Below = Literal["biography", "ledger", "dynamics", "forgotten", "asked"]
+#: A fact by relation, subject and object: the same in every store, which its number there is not.
+Fact = tuple[str, str, str]
 
 WORD_TASKS = ("reconstruct", "mask-predict")
 GROUPINGS: tuple[WordGrouping, ...] = ("group", "class", "form", "tag", "band")
-BELOW: tuple[Below, ...] = ("biography", "ledger", "dynamics", "forgotten")
+BELOW: tuple[Below, ...] = ("biography", "ledger", "dynamics", "forgotten", "asked")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Look:
     """One view of a store. ``mark`` is step A of a comparison, the cursor (``step``) is B.
 
     ``window`` is the part of the steps that is in sight, ``filter`` narrows curves and rows,
-    ``hidden`` holds the curves that are switched off.
+    ``hidden`` holds the curves that are switched off. ``asked``: a sentence that was put to the model, and
+    which of its masks (from 1).
     """
 
     screen: str = "overview"
@@ -51,7 +54,8 @@ class Look:
     probe_metric: str = "f1"
     protocol: str = "paper"
     relation: str | None = None
-    fact: int | None = None
+    fact: Fact | None = None
+    asked: tuple[str, int] | None = None
     below: Below = "biography"
     statistic: str | None = None
     layer: int = 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from embryo_store.attention_answers import AttentionBytes
+    from embryo_store.cloze_answers import AskedSentence
     from embryo_store.downstream_answers import Baseline
     from embryo_store.probe_answers import ProbeAt, ProbeCurve
     from embryo_store.query import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         RunCard,
     )
     from embryo_store.suspect_answers import Suspect
-    from embryo_tui.look import WordGrouping
+    from embryo_tui.look import Fact, WordGrouping
 
 T = TypeVar("T")
 
@@ -161,9 +162,10 @@ def facts_at(run: str, step: int, relation: str) -> Question[FactsAtStep | None]
     return Question("facts_at", (run, step, relation), (("top", TOP),), window="facts_window", of_run=True)
 
 
-def biography(run: str, fact: int) -> Question[Biography | None]:
+def biography(run: str, fact: Fact) -> Question[Biography | None]:
     """One fact over all steps."""
-    return Question("biography", (run, fact), (("top", TOP),), of_run=True)
+    options = (("top", TOP),)
+    return Question("biography", (run, fact), options, "embryo_store.fact_answers", of_run=True)
 
 
 def ledger(run: str, step_a: int, step_b: int, relation: str | None) -> Question[tuple[LedgerEntry, ...]]:
@@ -174,6 +176,11 @@ def ledger(run: str, step_a: int, step_b: int, relation: str | None) -> Question
 def fact_dynamics(run: str, relation: str) -> Question[tuple[FactDynamics, ...]]:
     """How the answers to every fact of a relation behaved."""
     return Question("fact_dynamics", (run, relation), of_run=True)
+
+
+def asked_sentences(run: str) -> Question[tuple[AskedSentence, ...]]:
+    """What users asked a run, with its answers at every step."""
+    return Question("asked_sentences", (run,), module="embryo_store.cloze_answers", of_run=True)
 
 
 def probe_metrics() -> Question[tuple[str, ...]]:

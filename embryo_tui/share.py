@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from embryo_tui.export import clipboard, files, looks
@@ -19,6 +20,10 @@ from embryo_tui.widgets.panel import Content
 
 if TYPE_CHECKING:
     from embryo_tui.app import EmbryoApp
+
+
+#: Letters of a panel's title in the name of its file.
+TITLE = 48
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,10 @@ def written(app: EmbryoApp, writer: Callable[..., str], *given: Any) -> None:
     app.call_from_thread(app.say, said)
 
 
-def command(look: Look, stores: Sequence[Path], low_bandwidth: bool) -> str:
-    """The command line that shows a look again."""
-    return looks.command(look, [_near(path) for path in stores], low_bandwidth=low_bandwidth)
+def command(look: Look, stores: Sequence[str | Path], low_bandwidth: bool) -> str:
+    """The command line that shows a look again. ``stores``: files, or an option that stands for one."""
+    named = [_near(store) if isinstance(store, Path) else store for store in stores]
+    return looks.command(look, named, low_bandwidth=low_bandwidth)
 
 
 def _near(path: Path) -> Path:
@@ -90,6 +96,9 @@ def latex(look: Look, content: Content) -> str:
 def _table(look: Look, content: Content, suffix: str, form: Callable[[Content], str]) -> str:
     if not content.rows:
         return "nothing to write: this panel shows no numbers"
-    stem = f"{look.screen}-{content.title[:40]}-{look.step}"
-    path = files.write_new(Path.cwd(), stem, suffix, form(content))
-    return f"{len(content.rows)} rows written to {path.name}"
+    # Cut where a word ends: a name that breaks off looks like a file that does.
+    title = shorten(content.title, TITLE, placeholder="", break_on_hyphens=False)
+    path = files.write_new(Path.cwd(), f"{look.screen}-{title}-{look.step}", suffix, form(content))
+    every = files.stride(content) if form is files.as_latex else 1
+    kept = "" if every == 1 else f", one of {every},"
+    return f"{len(content.rows)} rows{kept} written to {path.name}"

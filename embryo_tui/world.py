@@ -14,7 +14,7 @@ from embryo_tui.look import WORD_TASKS, Look, World
 from embryo_tui.questions import Question
 from embryo_tui.screens.names import PROBES
 from embryo_tui.screens.view import Find, value_of
-from embryo_tui.steps import settle, union
+from embryo_tui.steps import at_or_before, settle, union
 
 if TYPE_CHECKING:
     from embryo_store.query import Coverage
@@ -78,6 +78,25 @@ def settled(look: Look, world: World) -> Look:
         look, run=run, runs=runs, step=step, layer=layer, head=head, sentence=sentence, statistic=statistic,
         probe=probe,
     )  # fmt: skip
+
+
+def moved(asked: Look, look: Look, world: World) -> str:
+    """What of a look is elsewhere than it was asked for, in a line; nothing where all of it is there."""
+    lost = [
+        f"run {name}" for name in dict.fromkeys((asked.run, *asked.runs)) if name and name not in world.runs
+    ]
+    found = [f"no {' and no '.join(lost)}: {look.run} is shown"] if lost else []
+    if asked.step >= 0 and asked.step != look.step:
+        found.append(f"no step {asked.step:,}: {look.step:,} is shown")
+    for name in ("layer", "head"):
+        wanted, shown = getattr(asked, name), getattr(look, name)
+        if wanted != shown:
+            found.append(f"no {name} {wanted}: {shown} is shown")
+    before = None if look.mark is None else at_or_before(world.steps, look.mark)
+    if look.mark is not None and before != look.mark:
+        stands = "nothing" if before is None else f"{before:,}"
+        found.append(f"no step {look.mark:,} for A: {stands} stands for it")
+    return " · ".join(found)
 
 
 def probes_of(coverage: Iterable[Coverage]) -> tuple[str, ...]:

@@ -41,7 +41,6 @@ def _check(given: Namespace, store: Path, out: Console) -> None:
 
 
 def _compact(given: Namespace, store: Path, out: Console) -> None:
-    embryo_store.fold_in(store, timeout=PATIENCE)
     before, after = embryo_store.compact(
         store, memory=given.memory, block_size=given.block_size, timeout=PATIENCE
     )

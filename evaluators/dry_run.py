@@ -21,6 +21,10 @@ _SAYS: dict[Basis, str] = {
 }
 
 
+#: Columns that a name of a run or a task has for itself, where it needs them.
+WHOLE = 16
+
+
 def say_plan(plan: Plan, settings: Settings, out: Console) -> None:
     """Prints the plan by run, task and corpus, in the order of evaluation."""
     todo = plan.todo
@@ -29,8 +33,11 @@ def say_plan(plan: Plan, settings: Settings, out: Console) -> None:
         groups[job.saved.run, job.task.name, job.dataset].append(job)
     known = costs(settings.db) if todo else ()
     table = Table(box=box.SIMPLE)
-    for column in ("run", "task", "corpus"):
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(("run", "task", "corpus")):
+        # Short names stay whole: they are typed after --run and --task.
+        longest = max((len(group[place]) for group in groups), default=0)
+        whole = 0 if column == "corpus" else min(WHOLE, longest)
+        table.add_column(column, overflow="fold", min_width=whole)
     for column in ("steps", "time", "bytes"):
         table.add_column(column, justify="right")
     table.add_column("by")

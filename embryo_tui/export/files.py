@@ -33,9 +33,9 @@ def as_csv(content: Content) -> str:
 
 def as_latex(content: Content) -> str:
     """A table with the rules of booktabs; numbers flush right and rounded to three decimals."""
-    stride = max(1, -(-len(content.rows) // LATEX_ROWS))
-    rows = content.rows[::stride]
-    if len(content.rows) and (len(content.rows) - 1) % stride:
+    every = stride(content)
+    rows = content.rows[::every]
+    if len(content.rows) and (len(content.rows) - 1) % every:
         rows = (*rows, content.rows[-1])
     shape = "".join("r" if _numbers(rows, column) else "l" for column in range(len(content.columns)))
     lines = [
@@ -52,6 +52,11 @@ def as_latex(content: Content) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def stride(content: Content) -> int:
+    """A LaTeX table takes one of so many rows; and the last."""
+    return max(1, -(-len(content.rows) // LATEX_ROWS))
 
 
 def escaped(text: str) -> str:
@@ -105,5 +110,5 @@ def _latex(value: Any) -> str:
     if value is None or value != value:
         return "--"
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:.3f}".replace("-", "$-$")
     return escaped(str(value))

@@ -13,9 +13,11 @@ from typing import Any
 
 from embryo_tui.look import BELOW, GROUPINGS, WORD_TASKS, Look
 from embryo_tui.raster.axes import RISES, SCALES, SMOOTHINGS
+from embryo_tui.screens.registry import SCREENS
 
 #: Settings with few values.
 CHOICES: Mapping[str, tuple[str, ...]] = {
+    "screen": tuple(entry.key for entry in SCREENS),
     "scale": SCALES, "rise": RISES, "smoothing": SMOOTHINGS, "word_task": WORD_TASKS, "grouping": GROUPINGS,
     "below": BELOW,
 }  # fmt: skip
@@ -23,9 +25,16 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 OPTIONS = {"screen": "--screen", "step": "--step", "mark": "--mark", "run": "--run", "layer": "--layer",
            "head": "--head"}  # fmt: skip
 _KINDS: Mapping[str, type] = {
-    "step": int, "mark": int, "fact": int, "layer": int, "head": int, "sentence": int, "difference": bool,
+    "step": int, "mark": int, "layer": int, "head": int, "sentence": int, "difference": bool,
     "bands": bool, "rescaled": bool, "loop": bool,
 }  # fmt: skip
+#: Settings that are several things at once: their types, and what they look like.
+_TOLD: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "fact": ((str, str, str), 'relation, subject and object, such as ["P36", "France", "Paris"]'),
+    "asked": ((str, int), 'a sentence and which of its masks, such as ["France is in [MASK].", 1]'),
+}
+#: The least that a number may be. Step -1 is the last one.
+_LEAST = {"step": -1, "mark": 0, "layer": 1, "head": 1, "sentence": 0}
 
 
 class BadLookError(ValueError):
@@ -50,8 +59,8 @@ def settings(look: Look) -> dict[str, Any]:
     return found
 
 
-def command(look: Look, stores: Sequence[Path], *, low_bandwidth: bool = False) -> str:
-    """The command line that shows the look again."""
+def command(look: Look, stores: Sequence[str | Path], *, low_bandwidth: bool = False) -> str:
+    """The command line that shows the look again. ``stores``: files, or an option that stands for one."""
     parts = ["embryo-tui", *map(str, stores)]
     for name, value in settings(look).items():
         if name in OPTIONS:
@@ -71,6 +80,15 @@ def load(path: Path) -> Look:
     Raises:
         BadLookError: no such file, no TOML, or a setting that is none.
     """
+    return taken(Look(step=-1), read(path), str(path))
+
+
+def read(path: Path) -> Mapping[str, Any]:
+    """The settings in a file, as they are written.
+
+    Raises:
+        BadLookError: no such file, or no TOML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -78,17 +96,16 @@ def load(path: Path) -> Look:
     import tomllib
 
     try:
-        found = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadLookError(f'{path} is no TOML: {error}. Expected lines such as: screen = "words"') from error
-    return taken(Look(step=-1), found, str(path))
 
 
-def parsed(look: Look, assignment: str) -> Look:
-    """A look with one setting changed by ``name=value``, the value as in a look file or as plain text.
+def parsed(assignment: str) -> Mapping[str, Any]:
+    """The setting that ``name=value`` names, the value as in a look file or as plain text.
 
     Raises:
-        BadLookError: the setting is none.
+        BadLookError: there is no name, or no value.
     """
     name, equals, text = assignment.partition("=")
     name = name.strip()
@@ -100,7 +117,7 @@ def parsed(look: Look, assignment: str) -> Look:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    return taken(look, {name: value}, f"--set {assignment}")
+    return {name: value}
 
 
 def taken(look: Look, found: Mapping[str, Any], where: str) -> Look:
@@ -132,10 +149,18 @@ def _checked(name: str, value: Any, where: str) -> Any:
         if not isinstance(value, list) or len(value) != 2 or not all(_number(part) for part in value):
             raise BadLookError(f"{where}: window is two steps, such as [0, 1000], not {value!r}")
         return float(value[0]), float(value[1])
+    if name in _TOLD:
+        kinds, example = _TOLD[name]
+        if not isinstance(value, list) or tuple(map(type, value)) != kinds:
+            raise BadLookError(f"{where}: {name} is {example}, not {value!r}")
+        return tuple(value)
     kind = _KINDS.get(name, str)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         told = {int: "a whole number", bool: "true or false", str: "text"}[kind]
         raise BadLookError(f"{where}: {name} is {told}, not {value!r}")
+    least = _LEAST.get(name)
+    if least is not None and isinstance(value, int) and value < least:
+        raise BadLookError(f"{where}: {name} is {max(0, least)} or more, not {value}")
     return value
 
 

@@ -55,8 +55,10 @@ def trace(x: Floats, y: Floats, width: int, height: int) -> Dots:
         part = (edges - across[right - 1]) / np.where(gap > 0, gap, 1.0)
         crossing = down[right - 1] * (1.0 - part) + down[right] * part
         crossing[(edges < across[0]) | (edges > across[-1])] = np.nan
-        low = np.fmin(low, np.fmin(crossing[:-1], crossing[1:]))
-        high = np.fmax(high, np.fmax(crossing[:-1], crossing[1:]))
+        # A line that begins just where a column ends is not in it.
+        begun = np.where(edges > across[0], crossing, np.nan)
+        low = np.fmin(low, np.fmin(crossing[:-1], begun[1:]))
+        high = np.fmax(high, np.fmax(crossing[:-1], begun[1:]))
     with np.errstate(invalid="ignore"):
         dots: Dots = (rows >= np.rint(low)) & (rows <= np.rint(high))
     return dots

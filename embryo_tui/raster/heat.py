@@ -27,11 +27,11 @@ def quantise(values: npt.ArrayLike, low: float, high: float, levels: int) -> Lev
     return np.where(np.isnan(numbers), levels, scaled).astype(np.int16)
 
 
-def resample(matrix: npt.NDArray[np.floating], height: int, width: int) -> npt.NDArray[np.float64]:
-    """A matrix as ``(height, width)`` pixels: repeated where it grows; where it shrinks each pixel takes the
-    value furthest from zero, so that a diagonal one pixel wide is not washed out.
+def resample(matrices: npt.NDArray[np.floating], height: int, width: int) -> npt.NDArray[np.float64]:
+    """Matrices ``(…, rows, columns)`` as ``(…, height, width)`` pixels: repeated where they grow; where they
+    shrink each pixel takes the value furthest from zero, so that a diagonal one pixel wide is not washed out.
     """
-    return _along(_along(np.asarray(matrix, dtype=np.float64), height).T, width).T
+    return _along(_along(np.asarray(matrices, dtype=np.float64), height, -2), width, -1)
 
 
 def whole_side(size: int, room: int) -> int:
@@ -43,12 +43,14 @@ def whole_side(size: int, room: int) -> int:
     )
 
 
-def _along(matrix: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
-    count = len(matrix)
-    if size >= count:
-        return matrix[np.arange(size) * count // size]
+def _along(matrices: npt.NDArray[np.float64], size: int, axis: int) -> npt.NDArray[np.float64]:
+    count = matrices.shape[axis]
     starts = np.arange(size) * count // size
-    highest, lowest = np.fmax.reduceat(matrix, starts, axis=0), np.fmin.reduceat(matrix, starts, axis=0)
+    if size >= count:
+        repeated: npt.NDArray[np.float64] = matrices.take(starts, axis=axis)
+        return repeated
+    highest = np.fmax.reduceat(matrices, starts, axis=axis)
+    lowest = np.fmin.reduceat(matrices, starts, axis=axis)
     furthest: npt.NDArray[np.float64] = np.where(np.abs(lowest) > np.abs(highest), lowest, highest)
     return furthest
 

@@ -121,16 +121,18 @@ class Attention(View):
         shown = None if index is None else int(statistic.step[index])
         values = np.full(statistic.value.shape[1:], np.nan) if index is None else statistic.value[index]
         start = None if look.mark is None else position(statistic.step, look.mark)
-        chosen = (look.layer, look.head)
+        chosen, columns = (look.layer, look.head), {statistic.metric: values}
+        if start is not None:
+            columns[f"{statistic.metric} at A"] = statistic.value[start]
         if look.difference and start is not None:
             if self.changed("span", (statistic,), start):
                 changes = np.abs(statistic.value - statistic.value[start])
                 self._span = max(0.2, float(changes[np.isfinite(changes)].max(initial=0.0)))
             values, said = values - statistic.value[start], "grew most"
-            grid.fill(values, chosen, (-self._span, self._span), signed=True)
+            grid.fill(values, chosen, (-self._span, self._span), signed=True, columns=columns)
         else:
             said = "highest"
-            grid.fill(values, chosen, (0.0, high))
+            grid.fill(values, chosen, (0.0, high), columns=columns)
         notes = (names.stands_in(shown, look.step), _highest(values, said))
         grid.entitle(f"{statistic.metric} of every head", " · ".join(note for note in notes if note))
         settings = (look.layer, look.head, look.run, drawing.style(look, world))
@@ -167,7 +169,8 @@ class Attention(View):
             maps = maps - before.layer(look.layer)
         pieces = sentence.pieces if sentence else ()
         large.entitle(_title(look), _note(at, look))
-        large.fill(maps[head], names.labels(pieces[: maps.shape[-1]]), signed)
+        labels = names.labels(pieces[: maps.shape[-1]])
+        large.fill(maps[head], labels, signed)
         small.entitle(
             f"Heads of layer {look.layer}", sentence.text if sentence and look.sentence else "average"
         )
@@ -175,9 +178,9 @@ class Attention(View):
             self._resting.stop()
             self._resting = None
         if getattr(self.app, "low_bandwidth", False):
-            self._resting = self.set_timer(REST, partial(small.fill, maps, look.head, signed))
+            self._resting = self.set_timer(REST, partial(small.fill, maps, look.head, signed, labels))
         else:
-            small.fill(maps, look.head, signed)
+            small.fill(maps, look.head, signed, labels)
 
     @on(HeadGrid.Picked)
     def _take_head(self, message: HeadGrid.Picked) -> None:

@@ -14,7 +14,7 @@ from embryo_tui.raster.axes import short
 from embryo_tui.screens import drawing, names
 from embryo_tui.screens.view import Find, View, Wishes, value_of
 from embryo_tui.widgets.plot import Level, Plot, Series
-from embryo_tui.widgets.table import Cell, Column, Row, Table
+from embryo_tui.widgets.table import Cell, Column, Role, Row, Table
 
 if TYPE_CHECKING:
     from embryo_store.downstream_answers import Baseline
@@ -136,13 +136,14 @@ def _rows(series: Sequence[Series], known: Sequence[Baseline], look: Look) -> li
             Cell("○" if entry.hidden else "●", "faint" if entry.hidden else "series", entry.tint),
             Cell(entry.switch, "text"),
             Cell(entry.run, "dim"),
-            Cell(format(here[1], form) if here else "–", "strong"),
+            _score(here[1] if here else None, form, "strong"),
         ]
         if look.mark is not None and not drawing.compared(look):
-            cells.append(Cell(f"{here[1] - before[1]:+.2f}" if here and before else "", "dim"))
+            cells.append(_score(here[1] - before[1] if here and before else None, "+.2f", "dim"))
+        at, top = best or (None, None)
         cells += [
-            Cell(format(best[1], form) if best else "–", "good"),
-            Cell(short(best[0]) if best else "", "faint"),
+            _score(top, form, "good"),
+            Cell.number("" if at is None else short(at), at, "faint"),
         ]
         if known:
             mine = tasks.get(entry.switch, entry.switch)
@@ -150,3 +151,7 @@ def _rows(series: Sequence[Series], known: Sequence[Baseline], look: Look) -> li
             cells.append(Cell("  ".join(told), "faint"))
         rows.append(Row((entry.run, entry.switch), tuple(cells)))
     return rows
+
+
+def _score(value: float | None, form: str, role: Role) -> Cell:
+    return Cell.number("–" if value is None else format(value, form), value, role)

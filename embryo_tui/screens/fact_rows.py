@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embryo_tui.filters import Matcher
+from embryo_tui.look import Fact
 from embryo_tui.raster.axes import short
 from embryo_tui.screens import names
 from embryo_tui.widgets.plot import Series
@@ -26,7 +27,7 @@ FACT_COLUMNS = (
     Column("predictions", 12, flex=5, keep=1),
 )
 LEDGER_COLUMNS = (
-    Column("", 1),
+    Column("", 1, name="turned"),
     Column("subject", 9, flex=2),
     Column("object", 9, flex=2),
     Column("answer at A → here", 18, flex=3, keep=1),
@@ -96,14 +97,16 @@ def relation_rows(
         cells = [
             Cell("○" if off else "●", "faint" if off else "series", tint),
             Cell(card.name or card.relation, "text"),
-            Cell(names.change(value) if compared else names.share(value), "strong"),
+            Cell.number((names.change if compared else names.share)(value), value, "strong"),
         ]
         if mark is not None and not compared:
-            cells.append(Cell(names.change(here[1] - before[1]) if here and before else "", "dim"))
+            change = here[1] - before[1] if here and before else None
+            cells.append(Cell.number(names.change(change), change, "dim"))
+        at, top = best or (None, None)
         cells += [
-            Cell((names.change if compared else names.share)(best[1]) if best else "–", "dim"),
-            Cell(short(best[0]) if best else "", "faint"),
-            Cell(names.count(card.facts), "faint"),
+            Cell.number((names.change if compared else names.share)(top) or "–", top, "dim"),
+            Cell.number("" if at is None else short(at), at, "faint"),
+            Cell.number(names.count(card.facts), card.facts, "faint"),
         ]
         rows.append(Row(card.relation, tuple(cells)))
     return rows
@@ -120,23 +123,29 @@ def narrowed(facts: FactsAtStep, wanted: Matcher) -> list[int]:
     ]
 
 
-def fact_rows(facts: FactsAtStep, shown: Sequence[int] | None = None) -> Rows:
+def fact_keys(facts: FactsAtStep) -> tuple[Fact, ...]:
+    """What each row of ``fact_rows`` is known by."""
+    named = zip(facts.subject, facts.object, strict=True)
+    return tuple((facts.relation, subject, answer) for subject, answer in named)
+
+
+def fact_rows(facts: FactsAtStep, keys: tuple[Fact, ...], shown: Sequence[int] | None = None) -> Rows:
     """Facts (or those in some places): right or not, the object's rank and probability, and answers."""
 
     def cells(line: int) -> tuple[Cell, ...]:
         index = line if shown is None else shown[line]
-        right = facts.gold_rank[index] == 1
+        rank, p = int(facts.gold_rank[index]), float(np.exp(facts.gold_logp[index]))
+        right = rank == 1
         return (
             Cell("✓" if right else "·", "good" if right else "faint"),
             Cell(facts.subject[index], "text"),
             Cell(facts.object[index], "good" if right else "text"),
-            Cell(names.count(int(facts.gold_rank[index])), "dim"),
-            Cell(names.chance(float(np.exp(facts.gold_logp[index]))), "dim"),
-            Cell(predictions(facts.tokens[index], np.exp(facts.logps[index])), "dim"),
+            Cell.number(names.count(rank), rank, "dim"),
+            Cell.number(names.chance(p), p, "dim"),
+            predicted(facts.tokens[index], np.exp(facts.logps[index])),
         )
 
-    keys = facts.fact_id.tolist()
-    return Rows(tuple(keys if shown is None else [keys[index] for index in shown]), cells)
+    return Rows(keys if shown is None else tuple(keys[index] for index in shown), cells)
 
 
 def life_columns(life: Biography) -> list[Column]:
@@ -155,13 +164,18 @@ def life_rows(life: Biography) -> Rows:
     """One fact, a row a step."""
 
     def cells(index: int) -> tuple[Cell, ...]:
-        right = life.gold_rank[index] == 1
+        step, rank, p = (
+            int(life.step[index]),
+            int(life.gold_rank[index]),
+            float(np.exp(life.gold_logp[index])),
+        )
+        right = rank == 1
         return (
             Cell("✓" if right else "·", "good" if right else "faint"),
-            Cell(short(float(life.step[index])), "text"),
-            Cell(names.count(int(life.gold_rank[index])), "dim"),
-            Cell(names.chance(float(np.exp(life.gold_logp[index]))), "good" if right else "dim"),
-            Cell(predictions(life.tokens[index], np.exp(life.logps[index])), "dim"),
+            Cell.number(short(step), step),
+            Cell.number(names.count(rank), rank, "dim"),
+            Cell.number(names.chance(p), p, "good" if right else "dim"),
+            predicted(life.tokens[index], np.exp(life.logps[index])),
             Cell(names.spoken(life.echo[index] or ""), "dim"),
         )
 
@@ -174,8 +188,8 @@ def fate_title(fates: Sequence[FactDynamics]) -> str:
     return " · ".join(f"{counts[kind]} {kind}" for kind in FATES if counts[kind]) or "Fates"
 
 
-def fate_rows(fates: Sequence[FactDynamics]) -> list[Row]:
-    """Facts by what became of them over the run, the forgotten ones first."""
+def fate_rows(fates: Sequence[FactDynamics], relation: str) -> list[Row]:
+    """Facts of a relation by what became of them over the run, the forgotten ones first."""
     rows = []
     order = list(FATES)
     for fate in sorted(fates, key=lambda fate: (order.index(fate.kind), fate.subject)):
@@ -185,10 +199,10 @@ def fate_rows(fates: Sequence[FactDynamics]) -> list[Row]:
             Cell(fate.subject, "text"),
             Cell(fate.object, role),
             Cell(fate.kind, "dim"),
-            Cell("never" if fate.first_right is None else short(float(fate.first_right)), "dim"),
-            Cell(f"{fate.right}/{fate.steps}", "faint"),
+            _first(fate, "never"),
+            Cell(f"{fate.right}/{fate.steps}", "faint", value=f"{fate.right} of {fate.steps}"),
         )
-        rows.append(Row(fate.fact_id, cells))
+        rows.append(Row((relation, fate.subject, fate.object), cells))
     return rows
 
 
@@ -196,18 +210,35 @@ def forgotten_rows(fates: Sequence[tuple[FactDynamics, RelationCard]]) -> list[R
     """Forgotten facts of all relations, those that were known at most steps first."""
     return [
         Row(
-            fate.fact_id,
+            (card.relation, fate.subject, fate.object),
             (
                 Cell(FATES["forgotten"][0], "bad"),
                 Cell(fate.subject, "text"),
                 Cell(fate.object, "bad"),
                 Cell(card.name or card.relation, "dim"),
-                Cell("" if fate.first_right is None else short(float(fate.first_right)), "dim"),
-                Cell(f"{fate.right}/{fate.steps}", "faint"),
+                _first(fate, ""),
+                Cell(f"{fate.right}/{fate.steps}", "faint", value=f"{fate.right} of {fate.steps}"),
             ),
         )
         for fate, card in sorted(fates, key=lambda entry: (-entry[0].right, entry[0].subject))
     ]
+
+
+def _first(fate: FactDynamics, never: str) -> Cell:
+    """The first step at which a fact was answered right."""
+    first = fate.first_right
+    return Cell.number(never if first is None else short(first), first, "dim")
+
+
+def predicted(tokens: Sequence[str], shares: Floats, role: Role = "dim") -> Cell:
+    """Predictions; whole, with four digits of each probability."""
+    return Cell(
+        names.predictions(tokens, shares),
+        role,
+        value=lambda: "  ".join(
+            f"{names.spoken(token)} {share:.4g}" for token, share in zip(tokens, shares, strict=False)
+        ),
+    )
 
 
 def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
@@ -217,19 +248,11 @@ def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
         learned = entry.change == "learned"
         answers = f"{names.spoken(entry.answer_a)} → {names.spoken(entry.answer_b)}"
         cells = (
-            Cell("+" if learned else "−", "good" if learned else "bad"),
+            Cell("+" if learned else "−", "good" if learned else "bad", value=entry.change),
             Cell(entry.subject, "text"),
             Cell(entry.object, "good" if learned else "bad"),
             Cell(answers, "dim"),
             Cell(entry.relation, "faint"),
         )
-        rows.append(Row(entry.fact_id, cells))
+        rows.append(Row((entry.relation, entry.subject, entry.object), cells))
     return rows
-
-
-def predictions(tokens: Sequence[str], shares: Floats) -> str:
-    """Words with their probabilities, best first."""
-    return "  ".join(
-        f"{names.spoken(token)} {names.chance(float(part), 2)}"
-        for token, part in zip(tokens, shares, strict=False)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,17 @@ from textual.containers import Vertical
 
 from embryo_tui import questions as q
 from embryo_tui.filters import lenient
-from embryo_tui.look import Look, World
+from embryo_tui.look import Fact, Look, World
 from embryo_tui.questions import Question
 from embryo_tui.raster.axes import short
-from embryo_tui.screens import drawing, fact_rows, names
+from embryo_tui.screens import asked_rows, drawing, fact_rows, names
 from embryo_tui.screens.view import Find, Turned, View, Wishes, value_of
 from embryo_tui.steps import around, at_or_before
 from embryo_tui.widgets.plot import Plot, Series
 from embryo_tui.widgets.table import Table
 
 if TYPE_CHECKING:
+    from embryo_store.cloze_answers import AskedSentence
     from embryo_store.query import Biography, Curve, FactDynamics, FactsAtStep, LedgerEntry, RelationCard
 
 METRIC = "p1"
@@ -36,6 +37,7 @@ class Knowledge(View):
     key = "knowledge"
     _facts: FactsAtStep | None = None
     _own: dict[str, Series]
+    _keys: tuple[Fact, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Five panels."""
@@ -62,6 +64,8 @@ class Knowledge(View):
             "relations": (q.relations(),),
             "p1": (q.curves("lama", METRIC),),
         }
+        if look.below == "asked" and look.run:
+            found["life"] = found["life-curve"] = (q.asked_sentences(look.run),)
         cards = known_relations(value_of(find(q.relations()), ()))
         relation = relation_of(look, cards)
         if relation is None or not look.run:
@@ -73,7 +77,7 @@ class Knowledge(View):
             found["life"] = (q.fact_dynamics(look.run, relation),)
         elif look.below == "forgotten":
             found["life"] = tuple(q.fact_dynamics(look.run, card.relation) for card in cards)
-        elif (fact := self._fact(look)) is not None:
+        elif look.below == "biography" and (fact := self._fact(look)) is not None:
             found["life"] = found["life-curve"] = (q.biography(look.run, fact),)
         return found
 
@@ -87,8 +91,8 @@ class Knowledge(View):
             missing = names.missing("lama", related is not None)
             self.query_one("#relations", Table).fill((), empty=missing)
             self.query_one("#p1", Plot).draw((), drawing.frame_of(look, world), missing)
-            for name in ("#facts", "#life"):
-                self.query_one(name, Table).fill((), empty="")
+            self.query_one("#facts", Table).fill((), empty="")
+            self._show_below(cards, relation, look, world, find)
             return
         found = find(q.facts_at(look.run, look.step, relation))
         if found is not None:
@@ -97,23 +101,40 @@ class Knowledge(View):
             "facts", (self._facts, cards), (look.step, relation, look.fact, look.run, look.filter)
         ):
             self._show_facts(next(card for card in cards if card.relation == relation), look)
-        self.query_one("#life-curve").set_class(look.below != "biography", "away")
-        if look.below == "ledger":
+        self._show_below(cards, relation, look, world, find)
+
+    def _show_below(
+        self, cards: tuple[RelationCard, ...], relation: str | None, look: Look, world: World, find: Find
+    ) -> None:
+        """What was chosen of one fact's life, the ledger, fates, and the sentences asked."""
+        drawn = look.below == "asked" or (look.below == "biography" and relation is not None)
+        self.query_one("#life-curve").set_class(not drawn, "away")
+        if look.below == "asked":
+            self._show_asked(value_of(find(q.asked_sentences(look.run)), None), look, world)
+        elif relation is None:
+            if self.changed("life", (), "nothing"):
+                self.query_one("#life", Table).entitle("Biography")
+                self.query_one("#life", Table).fill((), empty="")
+        elif look.below == "ledger":
             self._show_ledger(value_of(find(_turned(look, world)), None), look, world)
         elif look.below == "dynamics":
-            self._show_dynamics(value_of(find(q.fact_dynamics(look.run, relation)), None), look)
+            self._show_dynamics(value_of(find(q.fact_dynamics(look.run, relation)), None), relation, look)
         elif look.below == "forgotten":
             self._show_forgotten(cards, look, find)
         else:
             fact = self._fact(look)
-            life = None if fact is None else value_of(find(q.biography(look.run, fact)), None)
-            self._show_life(life, look, world)
+            found = None if fact is None else find(q.biography(look.run, fact))
+            if fact is not None and found is not None and found.value is None:
+                self._show_nothing_of(fact, look)
+            elif found is not None:
+                self._show_life(found.value, look, world)
 
-    def _fact(self, look: Look) -> int | None:
+    def _fact(self, look: Look) -> Fact | None:
         """The chosen fact, else the first one that is shown."""
-        if look.fact is not None or self._facts is None or not len(self._facts.fact_id):
+        facts = self._facts
+        if look.fact is not None or facts is None or not facts.subject:
             return look.fact
-        return int(self._facts.fact_id[0])
+        return facts.relation, facts.subject[0], facts.object[0]
 
     def _show_relations(
         self,
@@ -169,8 +190,21 @@ class Knowledge(View):
             return
         table.entitle(card.template, names.stands_in(facts.step, look.step))
         shown = fact_rows.narrowed(facts, lenient(look.filter)) if look.filter else None
+        # Neighbouring steps share their names: a thousand keys are not made anew for each.
+        if self.changed("keys", (facts.subject, facts.object), facts.relation):
+            self._keys = fact_rows.fact_keys(facts)
         empty = f"no fact here matches {look.filter}"
-        table.fill(fact_rows.fact_rows(facts, shown), self._fact(look), empty=empty)
+        table.fill(fact_rows.fact_rows(facts, self._keys, shown), self._fact(look), empty=empty)
+
+    def _show_nothing_of(self, fact: Fact, look: Look) -> None:
+        relation, subject, answer = fact
+        table, plot = self.query_one("#life", Table), self.query_one("#life-curve", Plot)
+        if self.changed("life", (), ("nothing", fact, look.run)):
+            table.entitle("Biography")
+            table.fill((), empty=f"{look.run} was not asked {relation}, {subject} → {answer}")
+        if self.changed("life-curve", (), fact):
+            plot.entitle(f"Probability of {answer}")
+            plot.draw((), plot.frame, " ")
 
     def _show_life(self, life: Biography | None, look: Look, world: World) -> None:
         table, plot = self.query_one("#life", Table), self.query_one("#life-curve", Plot)
@@ -201,14 +235,14 @@ class Knowledge(View):
         empty = "no answer turned between these steps"
         table.fill(rows, look.fact, columns=fact_rows.LEDGER_COLUMNS, empty=empty)
 
-    def _show_dynamics(self, fates: tuple[FactDynamics, ...] | None, look: Look) -> None:
+    def _show_dynamics(self, fates: tuple[FactDynamics, ...] | None, relation: str, look: Look) -> None:
         table = self.query_one("#life", Table)
         if fates is None or not self.changed("life", (fates,), ("dynamics", look.filter)):
             return
         wanted = lenient(look.filter)
         shown = [fate for fate in fates if wanted(f"{fate.subject} {fate.object} {fate.kind}")]
         table.entitle(fact_rows.fate_title(shown), f"fates over all steps of {look.run}")
-        rows = fact_rows.fate_rows(shown)
+        rows = fact_rows.fate_rows(shown, relation)
         table.fill(
             rows, look.fact, columns=fact_rows.FATE_COLUMNS, empty="no fact of this relation has answers"
         )
@@ -242,20 +276,49 @@ class Knowledge(View):
         rows = fact_rows.forgotten_rows(shown)
         table.fill(rows, look.fact, columns=fact_rows.FORGOTTEN_COLUMNS, empty=empty)
 
+    def _show_asked(self, asked: tuple[AskedSentence, ...] | None, look: Look, world: World) -> None:
+        table, plot = self.query_one("#life", Table), self.query_one("#life-curve", Plot)
+        if asked is None:
+            return
+        shown = asked_rows.matching(asked, lenient(look.filter))
+        known = {(sentence.text, sentence.mask): sentence for sentence in shown}
+        chosen = look.asked if look.asked in known else next(iter(known), None)
+        if self.changed("life", (asked,), ("asked", look.step, look.filter, chosen)):
+            said = f"no sentence here matches {look.filter}" if asked else asked_rows.NOTHING
+            table.entitle("Sentences asked", look.run)
+            rows = asked_rows.asked_rows(shown, look.step)
+            table.fill(rows, chosen, columns=asked_rows.ASKED_COLUMNS, empty=said)
+        if self.changed("life-curve", (asked,), (chosen, drawing.style(look, world))):
+            sentence = None if chosen is None else known[chosen]
+            series = asked_rows.asked_curves(sentence) if sentence else []
+            drawn = [replace(entry, hidden=entry.switch in look.hidden) for entry in series]
+            if drawing.compared(look):
+                drawn = [drawing.since(entry, look.mark) for entry in drawn]
+            plot.entitle("" if sentence is None else sentence.text)
+            plot.draw(tuple(drawn), drawing.frame_of(look, world, drawn, shares=True), " ")
+        plot.point(look.step, look.mark)
+
     @on(Table.Chosen)
     def _take_row(self, message: Table.Chosen) -> None:
         name, key = message.table.id, message.key
         if name == "relations":
             self.post_message(Turned(lambda look: replace(look, relation=str(key), fact=None)))
-        elif name == "facts" and isinstance(key, int):
-            self.post_message(Turned(lambda look: replace(look, fact=key)))
-        elif name == "life" and isinstance(key, int):
+        else:
             self.post_message(Turned(lambda look: _into(look, key)))
 
 
-def _into(look: Look, key: int) -> Look:
-    """A biography's rows are steps, a ledger's are facts."""
-    return replace(look, step=key) if look.below == "biography" else replace(look, fact=key)
+def _into(look: Look, key: Hashable) -> Look:
+    """A biography's rows are steps, those of sentences asked are texts and masks, all others are facts. A row
+    chosen just before the table changed is still what it is.
+    """
+    match key:
+        case int():
+            return replace(look, step=key)
+        case (str(text), int(mask)):
+            return replace(look, asked=(text, mask))
+        case (str(relation), str(subject), str(answer)):
+            return replace(look, fact=(relation, subject, answer))
+    return look
 
 
 def _turned(look: Look, world: World) -> Question[tuple[LedgerEntry, ...]]:

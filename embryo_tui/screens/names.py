@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from embryo_tui.raster.axes import short
 
 TASKS = {
@@ -35,6 +37,13 @@ DOWNSTREAM = {
     "squad2": "SQuAD 2.0",
 }
 GLUE_SCORE = "GLUE score"
+#: The headline curves: task, metric, label, and what they are called.
+HEADLINES = (
+    ("mask-predict", "accuracy", "all", "mask-predict"),
+    ("reconstruct", "accuracy", "all", "reconstruct"),
+    ("mlm", "accuracy", "all", "held-out MLM"),
+    ("lama", "p1", "all", "knowledge P@1"),
+)
 #: Statistics that are shares of a head's attention; the others have units of their own.
 SHARES = ("diagonal", "previous", "next", "cls", "sep", "punctuation")
 GROUPINGS = {
@@ -45,6 +54,8 @@ GROUPINGS = {
     "band": "bands of frequency",
 }
 WORD_TASKS = {"reconstruct": "Reconstruction", "mask-predict": "Mask prediction"}
+#: What the columns of an order of birth mean.
+BORN = "born: the first saved step at half of the final accuracy; after: the saved step before it"
 
 
 #: What a panel says until the store has answered.
@@ -59,6 +70,12 @@ def to_run(task: str) -> str:
 def missing(task: str, answered: bool) -> str:
     """What an empty panel says: that the store is still being read, or what would fill it."""
     return f"nothing stored: {to_run(task)}" if answered else READING
+
+
+def under(name: str, protocol: str, seed: int = 0) -> str:
+    """A name with its protocol, where that is not the paper's, and with its seed, where there is one."""
+    name = name if protocol == "paper" else f"{name}, {protocol}"
+    return f"{name}, seed {seed}" if seed else name
 
 
 def count(number: int | None) -> str:
@@ -84,7 +101,7 @@ def change(value: float | None) -> str:
     """A signed difference."""
     if value is None or value != value:
         return ""
-    return f"{value:+.3f}".replace("0.", ".", 1)
+    return f"{value:+.3f}".replace("+0.", "+.", 1).replace("-0.", "-.", 1)
 
 
 def stands_in(shown: int | None, wanted: int) -> str:
@@ -99,6 +116,13 @@ def spoken(pieces: str) -> str:
     if "▁" in pieces:
         return pieces.replace(" ", "").replace("▁", " ").strip()
     return pieces.replace(" ##", "")
+
+
+def predictions(tokens: Sequence[str], shares: Iterable[float]) -> str:
+    """Words with their probabilities, best first."""
+    return "  ".join(
+        f"{spoken(token)} {chance(float(part), 2)}" for token, part in zip(tokens, shares, strict=False)
+    )
 
 
 def labels(pieces: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import ComposeResult
 
 from embryo_tui import questions as q
-from embryo_tui.datasets import main_dataset
+from embryo_tui.datasets import folded, main_dataset
 from embryo_tui.look import Look, World
 from embryo_tui.questions import Question
 from embryo_tui.raster.axes import short
@@ -22,13 +22,6 @@ from embryo_tui.widgets.table import Cell, Column, Row, Table
 if TYPE_CHECKING:
     from embryo_store.query import Coverage, Curve, RunCard
 
-#: The headline curves: task, metric, label, and what they are called.
-HEADLINES = (
-    ("mask-predict", "accuracy", "all", "mask-predict"),
-    ("reconstruct", "accuracy", "all", "reconstruct"),
-    ("mlm", "accuracy", "all", "held-out MLM"),
-    ("lama", "p1", "all", "knowledge P@1"),
-)
 LOSS = "loss"
 
 
@@ -48,7 +41,7 @@ class Overview(View):
                 Column("task", 16),
                 Column("dataset", 6, flex=1, keep=2),
                 Column("steps", 9, right=True),
-                Column("", 8, keep=3),
+                Column("", 8, keep=3, name="failed"),
                 Column("last", 6, right=True, keep=1),
             ],
         )
@@ -62,7 +55,7 @@ class Overview(View):
 
     def sources(self, look: Look, world: World, find: Find) -> Mapping[str, tuple[Question[Any], ...]]:
         """What each panel is drawn from."""
-        headlines = tuple(q.curves(task, metric, (label,)) for task, metric, label, _ in HEADLINES)
+        headlines = tuple(q.curves(task, metric, (label,)) for task, metric, label, _ in names.HEADLINES)
         return {
             "card": (q.runs(),),
             "coverage": (q.coverage(),),
@@ -87,11 +80,11 @@ class Overview(View):
             series = drawing.prepared(made, look, world)
             missing = names.missing("train-log", logged is not None)
             loss.draw(series, drawing.frame_of(look, world, series), drawing.empty(look, made, missing))
-        found = [find(q.curves(task, metric, (label,))) for task, metric, label, _ in HEADLINES]
+        found = [find(q.curves(task, metric, (label,))) for task, metric, label, _ in names.HEADLINES]
         answers = [value_of(curves, ()) for curves in found]
         if self.changed("headline", (coverage, *answers), (settings, None in found)):
             drawn: list[Series] = []
-            for tint, (curves, (task, _, _, name)) in enumerate(zip(answers, HEADLINES, strict=True)):
+            for tint, (curves, (task, _, _, name)) in enumerate(zip(answers, names.HEADLINES, strict=True)):
                 dataset = main_dataset(coverage, task)
                 mine = tuple(curve for curve in curves if curve.dataset == dataset)
                 drawn += _headline(mine, look, name, tint)
@@ -131,18 +124,17 @@ class Overview(View):
 
     def _show_coverage(self, coverage: tuple[Coverage, ...], run: str) -> None:
         rows = []
-        for entry in coverage:
-            if entry.run != run:
-                continue
+        for entry in folded(entry for entry in coverage if entry.run == run):
             filled = round(8 * entry.done / entry.checkpoints) if entry.checkpoints else 0
-            complete = entry.done >= entry.checkpoints
+            complete, last = entry.done >= entry.checkpoints, entry.last_step
             cells = (
-                Cell(_name(entry), "text"),
+                Cell(names.under(names.TASKS.get(entry.task, entry.task), entry.protocol), "text"),
                 Cell(f"{entry.dataset}{f' seed {entry.seed}' if entry.seed else ''}", "dim"),
-                Cell(f"{entry.done}/{entry.checkpoints}", "text" if complete else "strong"),
-                Cell(f"{entry.failed} failed" if entry.failed else "━" * filled + "╌" * (8 - filled),
-                     "bad" if entry.failed else "good" if complete else "dim"),
-                Cell("–" if entry.last_step is None else short(entry.last_step), "dim"),
+                Cell(f"{entry.done}/{entry.checkpoints}", "text" if complete else "strong",
+                     value=f"{entry.done} of {entry.checkpoints}"),
+                Cell.number(f"{entry.failed} failed" if entry.failed else "━" * filled + "╌" * (8 - filled),
+                            entry.failed, "bad" if entry.failed else "good" if complete else "dim"),
+                Cell.number("–" if last is None else short(last), last, "dim"),
             )  # fmt: skip
             rows.append(Row((entry.task, entry.dataset, entry.protocol, entry.seed), cells))
         seen = {entry.task for entry in coverage if entry.run == run}
@@ -179,12 +171,6 @@ def _headline(curves: tuple[Curve, ...], look: Look, name: str, tint: int) -> li
         for curve in curves
         if curve.run == run
     ]
-
-
-def _name(entry: Coverage) -> str:
-    """The task, and its protocol where that is not the paper's."""
-    name = names.TASKS.get(entry.task, entry.task)
-    return name if entry.protocol == "paper" else f"{name}, {entry.protocol}"
 
 
 def _parsed(text: str | None) -> object:

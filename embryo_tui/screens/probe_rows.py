@@ -62,13 +62,15 @@ def task_rows(series: Sequence[Series], step: int, mark: int | None, compared: b
         cells = [
             Cell("○" if entry.hidden else "●", "faint" if entry.hidden else "series", entry.tint),
             Cell(entry.switch, "text"),
-            Cell(names.change(value) if compared else names.share(value), "strong"),
+            Cell.number((names.change if compared else names.share)(value), value, "strong"),
         ]
         if mark is not None and not compared:
-            cells.append(Cell(names.change(here[1] - before[1]) if here and before else "", "dim"))
+            change = here[1] - before[1] if here and before else None
+            cells.append(Cell.number(names.change(change), change, "dim"))
+        at, top = best or (None, None)
         cells += [
-            Cell((names.change if compared else names.share)(best[1]) if best else "–", "dim"),
-            Cell(short(best[0]) if best else "", "faint"),
+            Cell.number((names.change if compared else names.share)(top) or "–", top, "dim"),
+            Cell.number("" if at is None else short(at), at, "faint"),
         ]
         rows.append(Row(entry.switch, tuple(cells)))
     return rows
@@ -90,20 +92,29 @@ def summary(at: ProbeAt) -> str:
 
 def label_rows(at: ProbeAt, wanted: Matcher) -> list[Row]:
     """Every label, the most frequent first, with its F1 and the commonest mistakes."""
-    taken: dict[str, list[str]] = {}
+    taken: dict[str, list[tuple[str, float]]] = {}
     for mistake in at.mistakes:
         gold, _, said = mistake.label.partition(" → ")
-        taken.setdefault(gold, []).append(f"{said} {names.share(mistake.share)}")
+        taken.setdefault(gold, []).append((said, mistake.share))
     return [
         Row(
             label,
             (
                 Cell(label, "text"),
-                Cell(names.share(float(f1)), "strong"),
-                Cell(names.count(int(n)), "faint"),
-                Cell("  ".join(taken.get(label, ())[:MISTAKES]), "dim"),
+                Cell.number(names.share(f1), f1, "strong"),
+                Cell.number(names.count(n), n, "faint"),
+                _mistaken(taken.get(label, [])[:MISTAKES]),
             ),
         )
         for label, f1, n in zip(at.label, at.f1.tolist(), at.n.tolist(), strict=True)
-        if wanted(label) or any(wanted(said) for said in taken.get(label, ()))
+        if wanted(label) or any(wanted(said) for said, _ in taken.get(label, ()))
     ]
+
+
+def _mistaken(taken: Sequence[tuple[str, float]]) -> Cell:
+    """What a label was taken for, and how often."""
+    return Cell(
+        "  ".join(f"{said} {names.share(share)}" for said, share in taken),
+        "dim",
+        value=lambda: "  ".join(f"{said} {share:.4g}" for said, share in taken),
+    )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from embryo_store.query import Birth, Curve
 
 Key = tuple[str, str]
+#: What being born means, in as few letters as a small terminal has; the help says the rest.
+BORN = "Born: half of final accuracy"
 
 
 class Words(View):
@@ -30,7 +32,7 @@ class Words(View):
     def compose(self) -> ComposeResult:
         """A plot and its table."""
         yield Plot("word-curves")
-        yield Table("births", "Order of birth")
+        yield Table("births", BORN)
 
     def wishes(self, look: Look, world: World, find: Find) -> Wishes:
         """Curves and births of all runs; the other form (raw or rescaled) next."""
@@ -71,7 +73,7 @@ class Words(View):
             ]
             plot.draw(drawn, frame, empty=drawing.empty(look, made, _missing(look, found is not None)))
             self._births = {(birth.run, birth.label): birth for birth in births}
-            table.entitle("Order of birth", dataset or "")
+            table.entitle(BORN, dataset or "")
         plot.point(look.step, look.mark)
         rows = [self._row(key, series, look) for key, series in self._series]
         table.fill(rows, columns=_columns(look, len(look.runs) > 1), empty="")
@@ -84,20 +86,22 @@ class Words(View):
         if len(look.runs) > 1:
             cells.append(Cell(key[0], "dim"))
         value, compared = found[1] if found else None, drawing.compared(look)
-        cells.append(Cell(names.change(value) if compared else names.share(value), "strong"))
+        cells.append(Cell.number((names.change if compared else names.share)(value), value, "strong"))
         if look.mark is not None and not compared:
             before = series.at(look.mark)
-            cells.append(Cell(names.change(found[1] - before[1]) if found and before else "", "dim"))
-        born = birth.step if birth else None
-        since = "" if birth is None or birth.after is None else f">{short(birth.after)}"
+            change = found[1] - before[1] if found and before else None
+            cells.append(Cell.number(names.change(change), change, "dim"))
+        born, after = (birth.step, birth.after) if birth else (None, None)
+        final, words = (birth.final, birth.n) if birth else (None, None)
         cells += [
-            Cell(
+            Cell.number(
                 "never" if born is None else short(born),
+                born,
                 "good" if born is not None and born <= look.step else "dim",
             ),
-            Cell(since, "faint"),
-            Cell(names.share(birth.final if birth else None), "dim"),
-            Cell(names.count(birth.n if birth else None), "faint"),
+            Cell.number("" if after is None else short(after), after, "faint"),
+            Cell.number(names.share(final), final, "dim"),
+            Cell.number(names.count(words), words, "faint"),
         ]
         return Row(key, tuple(cells))
 
@@ -120,7 +124,7 @@ def _columns(look: Look, several: bool) -> list[Column]:
     return [
         *columns,
         Column("born", 6, right=True),
-        Column("", 6, keep=3),
+        Column("after", 6, right=True, keep=3),
         Column("final", 6, right=True, keep=2),
         Column("count", 8, right=True, keep=4),
     ]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import plotext
 
+from embryo_tui.harmless import harmless
 from embryo_tui.raster.axes import Axis, value_axis
 from embryo_tui.raster.curves import Floats
 
@@ -50,7 +51,7 @@ def chart(lines: Sequence[Line], across: Axis, width: int, height: int = 14, *, 
     plotext.frame(False)
     picture = "\n".join(row.rstrip() for row in plotext.uncolorize(plotext.build()).splitlines())
     legend = [
-        f"{letter} {line.name} {line.y[np.isfinite(line.y)][-1]:.3f}"
+        f"{letter} {harmless(line.name)} {line.y[np.isfinite(line.y)][-1]:.3f}"
         for letter, line in zip(LETTERS, drawn, strict=False)
     ]
     return f"{picture}\n{_flow(legend, width)}"

@@ -3,156 +3,178 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill, indent
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embryo_tui.datasets import main_dataset
-from embryo_tui.raster.axes import Axis, natural_scale, short, step_axis
-from embryo_tui.screens.names import TASKS, WORD_TASKS, count, share, spoken, to_run
+from embryo_store.word_bands import band_births, band_curves
+from embryo_tui.datasets import by_use, folded, main_dataset
+from embryo_tui.raster.axes import short
+from embryo_tui.screens.names import (
+    BORN,
+    GROUPINGS,
+    HEADLINES,
+    TASKS,
+    WORD_TASKS,
+    change,
+    count,
+    share,
+    under,
+)
 from embryo_tui.steps import position
 from embryo_tui.text.charts import Line, chart
+from embryo_tui.text.page import Page, joined, missing
 from embryo_tui.text.tables import table, title
 
 if TYPE_CHECKING:
-    from embryo_store.query import Curve, Reader, RunCard
+    from embryo_store.query import Birth, Coverage, Curve, Reader
+    from embryo_tui.look import WordGrouping
 
 
-def overview(reader: Reader, card: RunCard, step: int, width: int) -> str:
+def overview(reader: Reader, page: Page) -> str:
     """Loss, headline curves, and what is evaluated."""
-    across, run = _across(card), (card.run,)
-    losses = [Line("loss", curve.step, curve.value) for curve in reader.curves("train-log", "loss", runs=run)]
-    coverage = [entry for entry in reader.coverage() if entry.run == card.run]
-    headlines = [
-        Line(TASKS[task], curve.step, curve.value)
-        for task in ("mask-predict", "reconstruct", "mlm")
-        for curve in reader.curves(
-            task, "accuracy", runs=run, labels=("all",), dataset=main_dataset(coverage, task)
-        )
+    run, width, wanted = (page.run,), page.width, page.wanted
+    coverage = [entry for entry in reader.coverage() if entry.run == page.run]
+    losses = [
+        Line("loss", curve.step, curve.value)
+        for curve in reader.curves("train-log", "loss", runs=run)
+        if wanted("training loss")
     ]
+    lines, numbers = [], [["", *page.heads, "best", "at step"]]
+    for task, metric, label, name in HEADLINES:
+        dataset = main_dataset(coverage, task)
+        for curve in reader.curves(
+            task, metric, runs=run, labels=(label,), dataset=dataset, protocol="paper"
+        ):
+            if wanted(name) and np.isfinite(curve.value).any():
+                best = int(np.nanargmax(curve.value))
+                lines.append(Line(name, curve.step, curve.value))
+                numbers.append([
+                    name, share(page.here(curve)), *page.compared(page.since(curve)),
+                    share(float(curve.value[best])), count(int(curve.step[best])),
+                ])  # fmt: skip
     rows = [["task", "dataset", "done", "failed", "of", "last step"]]
     rows += [
-        [TASKS.get(entry.task, entry.task), entry.dataset, str(entry.done), str(entry.failed),
+        [_task(entry), entry.dataset, str(entry.done), str(entry.failed),
          str(entry.checkpoints), count(entry.last_step)]
-        for entry in coverage
+        for entry in folded(coverage)
+        if wanted(f"{_task(entry)} {entry.dataset}")
     ]  # fmt: skip
-    return _joined(
-        title(f"{card.run}: training loss", width),
-        chart(losses, across, width, shares=False) or _missing("train-log"),
-        title(f"{card.run}: accuracy", width),
-        chart(headlines, across, width) or _missing("mask-predict"),
-        title(f"{card.run}: evaluated", width),
-        table(rows, right=(2, 3, 4, 5), width=width) if len(rows) > 1 else _missing("mask-predict"),
-    )
+    nothing = f"  nothing here matches {page.look.filter}" if page.look.filter else ""
+    return joined(
+        title(f"{page.run}: training loss", width),
+        chart(losses, page.across, width, shares=False) or nothing or missing("train-log"),
+        title(f"{page.run}: accuracy", width),
+        joined(table(numbers, right=range(1, len(numbers[0])), width=width), chart(lines, page.across, width))
+        if lines else nothing or missing("mask-predict"),
+        title(f"{page.run}: evaluated", width),
+        table(rows, right=(2, 3, 4, 5), width=width) if len(rows) > 1 else nothing or missing("mask-predict"),
+    )  # fmt: skip
 
 
-def words(reader: Reader, card: RunCard, step: int, width: int) -> str:
-    """Parts of speech in order of birth, both tasks."""
+def _task(entry: Coverage) -> str:
+    return under(TASKS.get(entry.task, entry.task), entry.protocol, entry.seed)
+
+
+def words(reader: Reader, page: Page) -> str:
+    """Words in order of birth: both tasks, or the one that was asked for."""
+    coverage = [entry for entry in reader.coverage() if entry.run == page.run]
     parts = []
-    coverage = [entry for entry in reader.coverage() if entry.run == card.run]
     for task, name in WORD_TASKS.items():
-        run, dataset = (card.run,), main_dataset(coverage, task)
-        curves = {
-            curve.label: curve for curve in reader.word_curves(task, "group", runs=run, dataset=dataset)
-        }
-        births = reader.births(task, "group", runs=run, dataset=dataset)
-        rows = [["born", "after", "words", f"at {count(step)}", "final", "count"]]
-        for birth in births:
-            born = "never" if birth.step is None else count(birth.step)
-            here = _at(curves[birth.label], step) if birth.label in curves else None
-            rows.append(
-                [born, count(birth.after), birth.label, share(here), share(birth.final), count(birth.n)]
-            )
-        lines = [
-            Line(birth.label, curves[birth.label].step, curves[birth.label].value)
-            for birth in births
-            if birth.label in curves
-        ]
-        parts += [
-            title(f"{card.run}: {name.lower()}, parts of speech", width),
-            _joined(table(rows, right=(0, 1, 3, 4, 5), width=width), chart(lines, _across(card), width))
-            if births else _missing(task),
-        ]  # fmt: skip
-    return _joined(*parts)
+        if page.asked("word_task") in (None, task):
+            known = by_use(coverage, (task,))
+            asked = page.look.dataset
+            dataset = asked if asked in known else next(iter(known), None)
+            head = f"{page.run}: {name.lower()}, {GROUPINGS[page.look.grouping]}"
+            head += ", share of the last value" if page.look.rescaled else ""
+            head += f", {dataset}" if len(known) > 1 else ""
+            parts += [title(head, page.width), _words(reader, page, task, dataset)]
+    told = any(part.lstrip().startswith("born ") for part in parts)
+    return joined(*parts, indent(fill(BORN, page.width - 2), "  ") if told else "")
 
 
-def knowledge(reader: Reader, card: RunCard, step: int, width: int) -> str:
-    """P@1 per relation, and the facts learned and forgotten since the first step."""
-    curves = {curve.label: curve for curve in reader.curves("lama", "p1", runs=(card.run,), protocol="paper")}
-    rows = [["relation", "template", f"at {count(step)}", "best", "at step", "facts"]]
-    lines = []
-    for relation in reader.relations():
-        curve = curves.get(relation.relation)
-        if curve is None or not np.isfinite(curve.value).any():
-            continue
-        best = int(np.nanargmax(curve.value))
+def _words(reader: Reader, page: Page, task: str, dataset: str | None) -> str:
+    look = page.look
+    found, births = _learned(reader, page.run, task, look.grouping, dataset, look.rescaled)
+    curves = {curve.label: curve for curve in found}
+    shown = [birth for birth in births if page.wanted(birth.label) and birth.label in curves]
+    if not shown:
+        return f"  nothing here matches {look.filter}" if births and look.filter else missing(task)
+    rows = [["born", "after", "words", *page.heads, "final", "count"]]
+    for birth in shown:
+        curve = curves[birth.label]
         rows.append([
-            relation.name or relation.relation, relation.template, share(_at(curve, step)),
-            share(float(curve.value[best])), count(int(curve.step[best])), count(relation.facts),
+            "never" if birth.step is None else count(birth.step), count(birth.after), birth.label,
+            share(page.here(curve)), *page.compared(page.since(curve)), share(birth.final), count(birth.n),
         ])  # fmt: skip
-        lines.append(Line(relation.name or relation.relation, curve.step, curve.value))
-    if not lines:
-        return _joined(title(f"{card.run}: facts", width), _missing("lama"))
-    start = int(card.steps[0])
-    entries = reader.ledger(card.run, start, step)
-    turned = [
-        ["+" if entry.change == "learned" else "-", entry.subject, entry.object,
-         f"{spoken(entry.answer_a)} → {spoken(entry.answer_b)}"]
-        for entry in sorted(entries, key=lambda entry: (entry.change, entry.subject))
-    ]  # fmt: skip
-    return _joined(
-        title(f"{card.run}: P@1 per relation", width),
-        table(rows, right=(2, 3, 4, 5), width=width),
-        chart(lines, _across(card), width),
-        title(f"{card.run}: facts that turned from step {count(start)} to {count(step)}", width),
-        table(turned, width=width) or "  none",
-    )
+    lines = [
+        Line(birth.label, curves[birth.label].step, curves[birth.label].value)
+        for birth in shown
+        if birth.label not in look.hidden
+    ]
+    numbers = [column for column in range(len(rows[0])) if column != 2]
+    return joined(table(rows, right=numbers, width=page.width), chart(lines, page.across, page.width))
 
 
-def attention(reader: Reader, card: RunCard, step: int, width: int) -> str:
-    """Every statistic of every head at a step."""
-    parts = []
-    for metric in reader.head_statistics(card.run):
-        statistic = reader.head_statistic(card.run, metric)
-        index = position(statistic.step, step)
-        if index is None:
-            continue
-        _, layers, heads = statistic.value.shape
-        rows = [["layer", *(f"head {head}" for head in range(1, heads + 1))]]
-        rows += [
-            [str(layer + 1), *(share(float(value)) for value in statistic.value[index, layer])]
-            for layer in range(layers)
-        ]
-        shown = int(statistic.step[index])
-        stands = "" if shown == step else f" ({short(shown)} shown for {short(step)})"
+def _learned(
+    reader: Reader, run: str, task: str, grouping: WordGrouping, dataset: str | None, rescaled: bool
+) -> tuple[Sequence[Curve], Sequence[Birth]]:
+    """Curves and births of one run."""
+    if grouping != "band":
+        return (
+            reader.word_curves(task, grouping, runs=(run,), dataset=dataset, rescaled=rescaled),
+            reader.births(task, grouping, runs=(run,), dataset=dataset),
+        )
+    bands = band_curves(reader, task, dataset=dataset, rescaled=rescaled)
+    births = band_births(reader, task, dataset=dataset)
+    return [curve for curve in bands if curve.run == run], [birth for birth in births if birth.run == run]
+
+
+def attention(reader: Reader, page: Page) -> str:
+    """Every statistic of every head at a step, or what was asked for: a statistic, a layer, a head."""
+    head = title(f"{page.run}: attention", page.width)
+    known = reader.head_statistics(page.run)
+    if not known:
+        return joined(head, missing("attention"))
+    asked = page.asked("statistic")
+    if asked is not None and asked not in known:
+        return joined(head, page.nothing(f"statistic {asked!r}", known))
+    chosen = [metric for metric in known if asked in (None, metric) and page.wanted(metric)]
+    if not chosen:
+        return joined(head, f"  no statistic matches {page.look.filter}")
+    return joined(*(_statistic(reader, page, metric) for metric in chosen))
+
+
+def _statistic(reader: Reader, page: Page, metric: str) -> str:
+    statistic = reader.head_statistic(page.run, metric)
+    index = position(statistic.step, page.step)
+    if index is None:
+        return ""
+    shown = int(statistic.step[index])
+    stands = "" if shown == page.step else f" ({short(shown)} shown for {short(page.step)})"
+    name = f"{page.run}: {metric}"
+    parts = [
+        title(f"{name} at step {count(page.step)}{stands}", page.width),
+        _grid(page, [[share(float(value)) for value in row] for row in statistic.value[index]]),
+    ]
+    start = None if page.mark is None else position(statistic.step, page.mark)
+    if start is not None:
+        changes = statistic.value[index] - statistic.value[start]
         parts += [
-            title(f"{card.run}: {metric} at step {count(step)}{stands}", width),
-            table(rows, right=range(heads + 1), width=width),
+            title(f"{name}, change since step {count(page.mark)}", page.width),
+            _grid(page, [[change(float(value)) or "–" for value in row] for row in changes]),
         ]
-    return (
-        _joined(*parts) if parts else _joined(title(f"{card.run}: attention", width), _missing("attention"))
-    )
+    return joined(*parts)
 
 
-def _across(card: RunCard) -> Axis:
-    return step_axis(card.steps, natural_scale(card.steps))
-
-
-def _at(curve: Curve, step: int) -> float | None:
-    """The value at a step, or at the nearest earlier one that is known."""
-    known = np.isfinite(curve.value)
-    index = position(curve.step[known], step)
-    return None if index is None else float(curve.value[known][index])
-
-
-def _missing(task: str) -> str:
-    return f"  nothing stored. Fill it: {to_run(task)}"
-
-
-def _joined(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)
-
-
-def chosen(cards: Sequence[RunCard], run: str | None) -> list[RunCard]:
-    """The run of that name, or all."""
-    return [card for card in cards if run is None or card.run == run]
+def _grid(page: Page, cells: Sequence[Sequence[str]]) -> str:
+    """Layers down, heads across; only those asked for."""
+    layers, heads = range(1, len(cells) + 1), range(1, len(cells[0]) + 1)
+    # A layer or head beyond those there are is the last one, as on the screen.
+    layer, head = page.asked("layer"), page.asked("head")
+    across = heads if head is None else [min(head, heads[-1])]
+    down = layers if layer is None else [min(layer, layers[-1])]
+    rows = [["layer", *(f"head {head}" for head in across)]]
+    rows += [[str(layer), *(cells[layer - 1][head - 1] for head in across)] for layer in down]
+    return table(rows, right=range(len(rows[0])), width=page.width)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embryo_tui.datasets import main_dataset
-from embryo_tui.raster.axes import natural_scale, short, step_axis
-from embryo_tui.screens.names import SHARES, count, share
+from embryo_tui.raster.axes import short
+from embryo_tui.screens.names import SHARES, count, share, under
 from embryo_tui.text.charts import Line, chart
+from embryo_tui.text.page import Page, joined
 from embryo_tui.text.tables import table, title
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 REACHED = 0.3
 
 
-def summary(reader: Reader, cards: Sequence[RunCard], width: int) -> str:
+def summary(reader: Reader, pages: Sequence[Page]) -> str:
     """All chosen runs, one after another."""
-    parts = [_runs(cards, width)]
-    for card in cards:
-        parts += [title(card.run, width), _numbers(reader, card, width), _picture(reader, card, width)]
-    return "\n\n".join(part for part in parts if part)
+    parts = [_runs([page.card for page in pages], pages[0].width)]
+    for page in pages:
+        parts += [title(page.run, page.width), _numbers(reader, page), _picture(reader, page)]
+    return joined(*parts)
 
 
 def _runs(cards: Sequence[RunCard], width: int) -> str:
@@ -37,23 +38,24 @@ def _runs(cards: Sequence[RunCard], width: int) -> str:
     return table(rows, right=(2, 3), width=width)
 
 
-def _numbers(reader: Reader, card: RunCard, width: int) -> str:
+def _numbers(reader: Reader, page: Page) -> str:
     """First, last and best of every headline, and when it was reached."""
-    run = (card.run,)
-    coverage = [entry for entry in reader.coverage() if entry.run == card.run]
+    run = (page.run,)
+    coverage = [entry for entry in reader.coverage() if entry.run == page.run]
     rows = [["", "first", "last", "best", "at step", f"reached {REACHED:g}"]]
 
     def add(name: str, curves: Sequence[Curve], *, falling: bool = False, indent: int = 0) -> None:
         for curve in curves:
             known = np.isfinite(curve.value)
-            if not known.any():
+            called = under(name or curve.label, curve.protocol, curve.seed)
+            if not known.any() or not page.wanted(called):
                 continue
             steps, values = curve.step[known], curve.value[known]
             best = int(values.argmin() if falling else values.argmax())
             above = steps[values >= REACHED]
             reached = "" if falling else count(int(above[0])) if len(above) else "never"
             rows.append([
-                " " * indent + (name or curve.label), _number(values[0]), _number(values[-1]),
+                " " * indent + called, _number(values[0]), _number(values[-1]),
                 _number(values[best]), count(int(steps[best])), reached,
             ])  # fmt: skip
 
@@ -62,10 +64,8 @@ def _numbers(reader: Reader, card: RunCard, width: int) -> str:
         dataset = main_dataset(coverage, task)
         add(f"{name}, all words", reader.curves(task, "accuracy", runs=run, labels=("all",), dataset=dataset))
         curves = reader.word_curves(task, "class", runs=run, dataset=dataset)
-        classes = {curve.label: curve for curve in curves}
         for label in ("function", "content"):
-            if label in classes:
-                add(f"{label} words", [classes[label]], indent=2)
+            add(f"{label} words", [curve for curve in curves if curve.label == label], indent=2)
     held_out = main_dataset(coverage, "mlm")
     add(
         "held-out MLM accuracy", reader.curves("mlm", "accuracy", runs=run, labels=("all",), dataset=held_out)
@@ -77,8 +77,9 @@ def _numbers(reader: Reader, card: RunCard, width: int) -> str:
     for curve in answers:
         if curve.label in names:
             add(names[curve.label] or curve.label, [curve], indent=2)
-    found = table(rows, right=(1, 2, 3, 4, 5), width=width) if len(rows) > 1 else ""
-    return "\n".join(part for part in (found, _attention(reader, card.run)) if part)
+    found = table(rows, right=(1, 2, 3, 4, 5), width=page.width) if len(rows) > 1 else ""
+    moved = _attention(reader, page.run) if page.wanted("attention moved most") else ""
+    return "\n".join(part for part in (found, moved) if part)
 
 
 def _attention(reader: Reader, run: str) -> str:
@@ -98,8 +99,8 @@ def _attention(reader: Reader, run: str) -> str:
     return f"  attention moved most: {max(moved)[1]}" if moved else ""
 
 
-def _picture(reader: Reader, card: RunCard, width: int) -> str:
-    run = (card.run,)
+def _picture(reader: Reader, page: Page) -> str:
+    run = (page.run,)
     wanted = [
         *(
             (label, reader.word_curves("mask-predict", "class", runs=run))
@@ -111,9 +112,9 @@ def _picture(reader: Reader, card: RunCard, width: int) -> str:
     lines = []
     for label, curves in wanted:
         mine = next((curve for curve in curves if curve.label == label), None)
-        if mine is not None:
+        if mine is not None and page.wanted(called[label]):
             lines.append(Line(called[label], mine.step, mine.value))
-    return chart(lines, step_axis(card.steps, natural_scale(card.steps)), width)
+    return chart(lines, page.across, page.width)
 
 
 def _number(value: float) -> str:

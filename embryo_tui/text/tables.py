@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from embryo_tui.harmless import harmless
+
 #: What stands for characters that an output without Unicode cannot show.
 PLAIN = str.maketrans("→·–…─│┤┬└┘┌┐┼├┴▁×", ">--.-||-++++-|-_x")
 
+CONTROL = {code: "?" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 #: No column of text is cut to less.
 NARROWEST = 8
@@ -21,7 +24,7 @@ def table(
     if not rows:
         return ""
     count = max(len(row) for row in rows)
-    filled = [[*row, *[""] * (count - len(row))] for row in rows]
+    filled = [[*map(harmless, row), *[""] * (count - len(row))] for row in rows]
     widths = [max(len(row[column]) for row in filled) for column in range(count)]
     text = [column for column in range(count) if column not in right]
     while width and text and sum(widths) + 2 * (count - 1) + indent > width:
@@ -41,6 +44,7 @@ def table(
 
 def title(text: str, width: int) -> str:
     """A heading with a rule to its right."""
+    text = harmless(text)
     return f"{_cut(text, width)} {'─' * max(0, width - len(text) - 1)}".rstrip()
 
 
@@ -49,7 +53,10 @@ def _cut(text: str, width: int) -> str:
 
 
 def showable(text: str, encoding: str | None) -> str:
-    """Text that an output of this encoding can show: ASCII stands in where it cannot."""
+    """Text that an output of this encoding can show: ASCII stands in where it cannot, and for control codes,
+    which a foreign store's names may hold.
+    """
+    text = text.translate(CONTROL)
     try:
         text.encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 from math import isfinite
 
@@ -18,9 +20,10 @@ from embryo_tui.raster.axes import Floats
 from embryo_tui.raster.heat import INK, quantise
 from embryo_tui.raster.map_strip import Levels
 from embryo_tui.widgets.ink import Ink
-from embryo_tui.widgets.panel import Panel, line
+from embryo_tui.widgets.panel import Content, Panel, line
 
 LEFT = 4
+_ZERO = re.compile(r"^([+-]?)0\.")
 
 
 class HeadGrid(Panel):
@@ -42,11 +45,21 @@ class HeadGrid(Panel):
         self._range = (0.0, 1.0)
         self._signed = False
         self._levels: Levels | None = None
+        self._columns: dict[str, Floats] = {}
 
     def fill(
-        self, values: Floats, chosen: tuple[int, int], span: tuple[float, float], signed: bool = False
+        self,
+        values: Floats,
+        chosen: tuple[int, int],
+        span: tuple[float, float],
+        signed: bool = False,
+        columns: Mapping[str, Floats] | None = None,
     ) -> None:
-        """Values ``(layers, heads)``, coloured over ``span``: the same at all steps, so that they compare."""
+        """Values ``(layers, heads)``, coloured over ``span``: the same at all steps, so that they compare.
+
+        ``columns``: what is exported of every head, by name.
+        """
+        self._columns = dict(columns or {})
         same = values.shape == self._values.shape and np.array_equal(values, self._values, equal_nan=True)
         if same and (chosen, span, signed) == (self._chosen, self._range, self._signed):
             return
@@ -59,6 +72,14 @@ class HeadGrid(Panel):
     def values(self) -> Floats:
         """What is shown."""
         return self._values
+
+    def content(self) -> Content:
+        """A row a head."""
+        rows = tuple(
+            (layer + 1, head + 1, *(float(values[layer, head]) for values in self._columns.values()))
+            for layer, head in np.ndindex(*self._values.shape)
+        )
+        return Content(self.heading, ("layer", "head", *self._columns), rows if self._columns else ())
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Room for every layer, in fields as high as the screen allows."""
@@ -124,7 +145,8 @@ class HeadGrid(Panel):
 def _number(hundredths: int, signed: bool, across: int, chosen: bool) -> str:
     text = f"{hundredths / 100:+.2f}" if signed else f"{hundredths / 100:.2f}"
     if across < 6:
-        text = text.replace("0.", ".", 1)
+        # Of the zero before the point, where that is all there is before it.
+        text = _ZERO.sub(r"\1.", text)
     text = text[: across - 2 if chosen else across - 1]
     return f"{f'[{text}]' if chosen else text:^{across}}"
 

@@ -15,7 +15,7 @@ from embryo_tui.raster.heat import half_blocks, quantise, resample, whole_side
 from embryo_tui.raster.map_strip import Levels
 from embryo_tui.raster.palette import Ramp
 from embryo_tui.widgets.ink import Ink
-from embryo_tui.widgets.panel import Panel, fit, line
+from embryo_tui.widgets.panel import Content, Panel, fit, line, wide
 
 LABEL = 11
 
@@ -53,6 +53,12 @@ class HeatMap(Panel):
         """What is shown."""
         return self._matrix
 
+    def content(self) -> Content:
+        """A row a piece that asks, a column a piece that is looked at."""
+        names = _names(self._pieces, len(self._matrix))
+        rows = tuple((name, *_values(row)) for name, row in zip(names, self._matrix, strict=True))
+        return Content(self.heading, ("piece", *names), rows)
+
     def _scale(self) -> tuple[int, int]:
         """Pixels across and down: an exact multiple of the matrix where there is room, else fewer."""
         size = len(self._matrix)
@@ -84,7 +90,8 @@ class HeatMap(Panel):
         first = 2 * y * size // down
         starts = y == 0 or first != 2 * (y - 1) * size // down
         name = self._pieces[first] if starts and first < len(self._pieces) else ""
-        return f"{fit(name, LABEL - 1).rstrip():>{LABEL - 1}} "
+        name = fit(name, LABEL - 1).rstrip()
+        return f"{' ' * (LABEL - 1 - wide(name))}{name} "
 
     def render_body(self, y: int, width: int, pen: Ink) -> Strip:
         """Column names, or two rows of pixels."""
@@ -129,12 +136,16 @@ class Thumbnails(Panel):
         """``key`` is the widget's id."""
         super().__init__(key, title)
         self._maps: npt.NDArray[np.float32] = np.zeros((0, 0, 0), dtype=np.float32)
+        self._pieces: tuple[str, ...] = ()
         self._signed, self._chosen = False, 1
         self._lines: list[Strip] = []
         self._drawn_for: tuple[object, ...] = ()
 
-    def fill(self, maps: npt.NDArray[np.float32], chosen: int, signed: bool = False) -> None:
-        """Maps ``(heads, size, size)`` and the head that is shown large."""
+    def fill(
+        self, maps: npt.NDArray[np.float32], chosen: int, signed: bool = False, pieces: Sequence[str] = ()
+    ) -> None:
+        """Maps ``(heads, size, size)``, the head that is shown large, and the names of rows and columns."""
+        self._pieces = tuple(pieces)
         same = maps is self._maps or (
             maps.shape == self._maps.shape
             and np.shares_memory(maps, self._maps)
@@ -144,6 +155,16 @@ class Thumbnails(Panel):
             return
         self._maps, self._chosen, self._signed, self._drawn_for = maps, chosen, signed, ()
         self.refresh()
+
+    def content(self) -> Content:
+        """A row a head and piece that asks, a column a piece that is looked at."""
+        names = _names(self._pieces, self._maps.shape[-1])
+        rows = tuple(
+            (head, name, *_values(row))
+            for head, matrix in enumerate(self._maps, 1)
+            for name, row in zip(names, matrix, strict=True)
+        )
+        return Content(self.heading, ("head", "piece", *names), rows)
 
     def _grid(self) -> tuple[int, int]:
         """Maps a row, and pixels a side: as large as fit."""
@@ -164,6 +185,7 @@ class Thumbnails(Panel):
         self._drawn_for, self._lines = drawn_for, []
         columns, side = self._grid()
         ramp = pen.ramp(self._signed)
+        levels = self._levels(side, ramp)
         for start in range(0, len(self._maps), columns):
             heads = range(start, min(start + columns, len(self._maps)))
             titles: list[Segment] = []
@@ -173,15 +195,16 @@ class Thumbnails(Panel):
                 titles.append(Segment(fit(text, side + 1), pen.accent if chosen else pen.faint))
             self._lines.append(Strip(titles).adjust_cell_length(self.size.width, pen.blank))
             gap = np.full((side, 1), ramp.levels, dtype=np.int16)
-            pixels = [part for head in heads for part in (self._levels(head, side, ramp), gap)]
+            pixels = [part for head in heads for part in (levels[head], gap)]
             # Where the maps fill the line there is no room for the gap after the last.
             row = np.hstack(pixels)[:, : self.size.width]
             rest = self.size.width - row.shape[1]
             after = [Segment(" " * rest, pen.blank)] if rest else []
             self._lines += half_blocks(row, ramp, after=after)
 
-    def _levels(self, head: int, side: int, ramp: Ramp) -> Levels:
-        values = resample(self._maps[head], side, side)
+    def _levels(self, side: int, ramp: Ramp) -> Levels:
+        """All maps as pixels ``(heads, side, side)``."""
+        values = resample(self._maps, side, side)
         if self._signed:
             return quantise(values, -0.5, 0.5, ramp.levels)
         return quantise(np.sqrt(np.clip(values, 0, None)), 0.0, 1.0, ramp.levels)
@@ -202,3 +225,13 @@ class Thumbnails(Panel):
         head = row * columns + column + 1
         if event.y >= 1 and column < columns and head <= len(self._maps):
             self.post_message(self.Picked(head))
+
+
+def _names(pieces: Sequence[str], size: int) -> tuple[str, ...]:
+    """A name for every row and column: its place where it has none."""
+    return tuple(pieces[place] if place < len(pieces) else str(place + 1) for place in range(size))
+
+
+def _values(row: npt.NDArray[np.float32]) -> list[float]:
+    """Numbers with the digits that a byte can tell."""
+    return [round(value, 6) for value in row.tolist()]

@@ -13,6 +13,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from embryo_tui.harmless import harmless
 from embryo_tui.widgets.ink import Ink, ink
 
 
@@ -34,6 +35,7 @@ def fit(text: str, width: int) -> str:
     """Text in exactly ``width`` cells, cut with an ellipsis."""
     if width <= 0:
         return ""
+    text = harmless(text)
     size = wide(text)
     if size <= width:
         return text + " " * (width - size)
@@ -41,10 +43,11 @@ def fit(text: str, width: int) -> str:
 
 
 def line(parts: list[tuple[str, Style]], width: int, blank: Style) -> Strip:
-    """A strip of exactly ``width`` cells from styled pieces of text."""
+    """A strip of exactly ``width`` cells from styled pieces of text, whatever a store made them hold."""
     segments: list[Segment] = []
     used = 0
-    for text, style in parts:
+    for part, style in parts:
+        text = harmless(part)
         size = wide(text)
         if used + size > width:
             text, size = fit(text, width - used), width - used

@@ -233,7 +233,12 @@ class Plot(Panel):
         self._drawn_for = drawn_for
         self._places = (self._column(self._cursor), self._column(self._mark))
         columns, self._rows, self._top = self._layout()
-        self._base = picture(self._series, self._frame, columns, self._rows, self.size.width, pen)
+        width = self.size.width
+        drawn = picture(self._series, self._frame, columns, self._rows, width, pen)
+        # A widget narrower than the margin shows a part of it.
+        self._base = [
+            strip if strip.cell_length == width else strip.adjust_cell_length(width) for strip in drawn
+        ]
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """A press takes the cursor there and begins a drag; on a curve's name it switches the curve.

@@ -25,7 +25,7 @@ Role = Literal["text", "strong", "dim", "faint", "good", "bad", "series"]
 @dataclass(frozen=True)
 class Column:
     """``width`` cells, or a share of what the others leave where ``flex`` is set; ``keep`` 0 columns are the
-    last to go where there is no room.
+    last to go where there is no room. ``name``: what an exported column is called, where not by its title.
     """
 
     title: str
@@ -33,15 +33,31 @@ class Column:
     flex: int = 0
     right: bool = False
     keep: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of text and its part."""
+    """A piece of text and its part. ``value``: what is exported in its place, where the text is short for
+    something; NaN where there is none.
+    """
 
     text: str
     role: Role = "text"
     tint: int = 0
+    value: float | str | Callable[[], str] | None = field(default=None, compare=False)
+
+    @classmethod
+    def number(cls, text: str, value: float | None, role: Role = "text") -> Cell:
+        """A number as it is shown, and in full."""
+        return cls(text, role, value=float("nan") if value is None else value)
+
+    @property
+    def whole(self) -> float | str:
+        """What is exported."""
+        if callable(self.value):
+            return self.value()
+        return self.text if self.value is None else self.value
 
 
 @dataclass(frozen=True)
@@ -138,12 +154,13 @@ class Table(Panel):
         return self._key
 
     def content(self) -> Content:
-        """A row a row, without the marks before them."""
-        kept = [index for index, column in enumerate(self._columns) if column.title]
+        """A row a row, with whole values and without the marks before them."""
+        columns = [column.name or column.title for column in self._columns]
+        kept = [index for index, name in enumerate(columns) if name]
         rows = tuple(
-            tuple(row.cells[index].text for index in kept if index < len(row.cells)) for row in self.rows
+            tuple(row.cells[index].whole for index in kept if index < len(row.cells)) for row in self.rows
         )
-        return Content(self.heading, tuple(self._columns[index].title for index in kept), rows)
+        return Content(self.heading, tuple(columns[index] for index in kept), rows)
 
     def fill(
         self,

@@ -87,14 +87,13 @@ class _PreparedLama(Prepared):
     def notes(self) -> list[str]:
         clozes, notes = self.clozes, []
         for left_out, why in (
-            (clozes.several_pieces, "have an object that is not one piece"),
-            (clozes.too_long, "are too long"),
+            (clozes.several_pieces, "whose object is not one piece"),
+            (clozes.too_long, "too long for the model"),
         ):
             if left_out:
-                total = sum(left_out.values())
-                notes.append(
-                    f"{self.corpus.name}: {total:,} facts of {len(left_out)} relations {why}: left out."
-                )
+                total, of = sum(left_out.values()), len(left_out)
+                facts = f"{total:,} fact{'s' if total > 1 else ''} of {of} relation{'s' if of > 1 else ''}"
+                notes.append(f"{self.corpus.name}: {facts} {why}: left out.")
         if clozes.common is not None and self.corpus.common is not None:
             notes.append(
                 f"{self.corpus.name}: {len(clozes.common):,} of {len(self.corpus.common):,} common words are "

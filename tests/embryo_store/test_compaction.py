@@ -1,6 +1,8 @@
 """Compaction changes where things lie and how much room they take, and nothing else."""
 
+import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 import embryo_store
 from embryo_store import errors
+from embryo_store.turnstile import pass_for_writing
 
 Worker = Callable[..., "subprocess.Popen[str]"]
 
@@ -89,3 +92,20 @@ def test_a_store_in_use_is_not_swapped(store: Path) -> None:
     with duckdb.connect(str(store)), pytest.raises(errors.StoreLocked):
         embryo_store.compact(store, timeout=0.05)
     assert store.stat().st_ino == inode
+
+
+def test_who_waited_in_vain_to_compact_leaves_the_other_s_work_alone(store: Path) -> None:
+    half = store.with_name(store.name + ".compact")
+    with pass_for_writing(store, time.monotonic() + 1):
+        half.write_bytes(b"half")
+        with pytest.raises(errors.StoreLocked):
+            embryo_store.compact(store, timeout=0.05)
+        assert half.read_bytes() == b"half"
+    embryo_store.compact(store)
+    assert not half.exists()
+
+
+def test_a_compacted_store_has_the_permissions_that_it_had(store: Path) -> None:
+    store.chmod(0o660)
+    embryo_store.compact(store)
+    assert stat.S_IMODE(store.stat().st_mode) == 0o660

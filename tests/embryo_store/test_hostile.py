@@ -13,6 +13,8 @@ import pytest
 
 import embryo_store
 from embryo_store import errors
+from embryo_store.attention_answers import attention_bytes
+from embryo_store.windows import attention_window
 
 
 def planted(store: Path, *statements: str) -> Path:
@@ -88,10 +90,75 @@ def test_a_view_in_the_place_of_a_table_is_refused(store: Path) -> None:
         everything(store)
 
 
-def test_a_table_of_other_columns_is_told_not_shown(store: Path) -> None:
-    planted(store, "DROP TABLE metrics", "CREATE TABLE metrics (run INTEGER)")
-    with pytest.raises(errors.StoreError):
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("ALTER TABLE metrics RENAME value TO worth", "metrics should have a column value of type DOUBLE"),
+        ("ALTER TABLE metrics ALTER value TYPE VARCHAR", "and has one of type VARCHAR"),
+    ],
+)
+def test_a_table_of_other_columns_is_told_not_shown(store: Path, statement: str, told: str) -> None:
+    planted(store, statement)
+    for action in (everything, embryo_store.ensure_writable):
+        with pytest.raises(errors.NotAStore, match=told):
+            action(store)
+
+
+def test_a_user_s_own_columns_are_welcome(store: Path) -> None:
+    planted(store, "ALTER TABLE metrics ADD COLUMN mine INTEGER", "ALTER TABLE metrics ADD COLUMN b VARCHAR")
+    everything(store)
+
+
+def test_maps_and_numbers_of_heads_that_cannot_be_are_left_out(store: Path) -> None:
+    planted(
+        store,
+        "UPDATE attention SET layer = 0 WHERE step = 100 AND head = 1",
+        "UPDATE attention SET size = 3 WHERE step = 100 AND head = 2",
+        "UPDATE attention SET map = '\\x00'::BLOB WHERE step = 200 AND head = 1",
+        "UPDATE metrics SET layer = NULL WHERE task = 'attention' AND head = 2",
+        "UPDATE metrics SET head = 0 WHERE task = 'attention' AND head = 1 AND step = 200",
+    )
+    with embryo_store.read(store) as reader:
+        assert reader.attention_at("small", 100) is None
+        assert attention_bytes(reader, "small", 100, 0) is None
+        film = reader.head_film("small", 1, 1)
+        statistic = reader.head_statistic("small", "diagonal")
+        windows = attention_window(reader, "small", [0, 100, 200], 0)
+    assert (film.step.tolist(), film.maps.shape) == ([0], (1, 2, 2))
+    assert (statistic.step.tolist(), statistic.value.shape) == ([0, 100], (2, 1, 1))
+    assert [window is None for window in windows] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("UPDATE runs SET recipe = '{'", errors.DamagedStore),
+        ("UPDATE runs SET recipe = repeat('[', 100000)", errors.DamagedStore),
+        (
+            "CREATE OR REPLACE VIEW curve AS SELECT * REPLACE ('x' AS step) FROM metrics",
+            errors.DamagedStore,
+        ),
+        (
+            "INSERT INTO metrics SELECT m.* REPLACE (i AS step, 255 AS layer, 65535 AS head) "
+            "FROM (FROM metrics WHERE head = 1 LIMIT 1) AS m, range(100) AS t(i)",
+            errors.QueryTooLong,
+        ),
+        (
+            "UPDATE attention SET layer = 255, head = 65535, size = 60000, map = repeat('x', 1)::BLOB",
+            None,
+        ),
+        ("UPDATE runs SET recipe = NULL", None),
+    ],
+)
+def test_values_of_no_sense_end_in_a_message_or_in_nothing(
+    store: Path, statement: str, kind: type[errors.StoreError] | None
+) -> None:
+    planted(store, statement)
+    if kind is None:
         everything(store)
+    else:
+        with pytest.raises(kind):
+            everything(store)
 
 
 @pytest.mark.parametrize(
@@ -247,12 +314,16 @@ HEADERS, HEADER, BLOCK = 3, 4096, 16_384
 
 
 def checksummed(content: bytes) -> bytes:
-    """The same with every header's and every block's checksum made right: DuckDB's own (checksum.cpp)."""
+    """The same with the checksum of every header and block that is there whole made right: DuckDB's own
+    (checksum.cpp).
+    """
     mended = bytearray(content)
     first = HEADERS * HEADER
     parts = [(start, HEADER) for start in range(0, first, HEADER)]
     parts += [(start, BLOCK) for start in range(first, len(content) - BLOCK + 1, BLOCK)]
     for start, size in parts:
+        if start + size > len(content):
+            break
         words = np.frombuffer(mended, dtype="<u8", count=size // 8 - 1, offset=start + 8)
         digest = np.uint64(5381) ^ np.bitwise_xor.reduce(words * np.uint64(0xBF58476D1CE4E5B9))
         mended[start : start + 8] = int(digest).to_bytes(8, "little")

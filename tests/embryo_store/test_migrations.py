@@ -11,6 +11,9 @@ import pytest
 
 import embryo_store
 from embryo_store import errors, schema
+from embryo_store.cloze_answers import asked_sentences
+from embryo_store.downstream_answers import baselines, scores
+from embryo_store.suspect_answers import suspects
 
 #: One store a schema version, made by the code of that time: the small world, and a run `other` at one step.
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("schema-*.duckdb.gz"))
@@ -137,3 +140,10 @@ def test_kill_9_while_migrating_leaves_the_old_store_or_the_new_one(
         assert answers(path) == expected
         path.write_bytes(old)
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def test_a_store_from_before_there_was_something_answers_that_there_is_none(old: Path) -> None:
+    with embryo_store.read(old) as reader:
+        assert asked_sentences(reader, "small") == ()
+        assert scores(reader) == suspects(reader, "small") == ()
+        assert {baseline.name for baseline in baselines(reader)} == {"paper albert-base"}

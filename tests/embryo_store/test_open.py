@@ -3,8 +3,10 @@
 import os
 import resource
 import shutil
+import signal
 import stat
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,6 +62,30 @@ def test_a_file_of_another_kind_is_named_and_left_alone(tmp_path: Path, content:
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
     assert errors.NotAStore.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda path: embryo_store.drop(path, runs=["small"]),
+        embryo_store.compact,
+        lambda path: embryo_store.rename(path, "small", "tiny"),
+        embryo_store.migrate,
+        embryo_store.check,
+        lambda path: embryo_store.export(path, path.with_name("out")),
+    ],
+    ids=["drop", "compact", "rename", "migrate", "check", "export"],
+)
+def test_who_looks_after_a_store_makes_none_and_waits_for_no_pipe(
+    tmp_path: Path, action: Callable[[Path], object]
+) -> None:
+    message = refusal(errors.StoreMissing, lambda: action(tmp_path / "absent.duckdb"))
+    assert "absent.duckdb" in message
+    assert not list(tmp_path.iterdir())
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/null")):
+        assert "not a DuckDB file" in refusal(errors.NotAStore, lambda path=path: action(path))
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
@@ -157,8 +183,10 @@ def test_a_read_only_folder_can_be_read_but_not_written(open_folder: Path, worke
     try:
         assert as_nobody(worker, "read", store) == "1"
         for action in ("commit", "check"):
-            assert as_nobody(worker, action, store).startswith("NotWritable")
-            assert as_nobody(worker, action, open_folder / "new.duckdb").startswith("NotWritable")
+            for path in (store, open_folder / "new.duckdb"):
+                told = as_nobody(worker, action, path)
+                assert told.startswith("NotWritable")
+                assert "Permission denied" in told
         assert [path.name for path in open_folder.iterdir()] == ["results.duckdb"]
     finally:
         open_folder.chmod(0o755)
@@ -172,6 +200,37 @@ def test_a_file_that_may_not_be_read_or_written_is_named(open_folder: Path, work
     if os.getuid() == 0:
         store.chmod(0o400)
         assert as_nobody(worker, "read", store).startswith("NotReadable")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\udcff.duckdb"])
+def test_a_path_that_cannot_be_is_told(
+    world: ModuleType, whole_world: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    for action in (
+        look,
+        embryo_store.done,
+        embryo_store.ensure_writable,
+        embryo_store.fold_in,
+        embryo_store.check,
+        embryo_store.compact,
+        lambda path: embryo_store.commit(path, world.words_commit(0, {"DT": 1.0})),
+        lambda path: embryo_store.export(whole_world, path),
+        lambda path: embryo_store.merge(tmp_path / "new.duckdb", path),
+    ):
+        assert "can't be used" in refusal(errors.NotReadable, lambda action=action: action(path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_may_not_be_entered_is_told(open_folder: Path, worker: Worker) -> None:
+    open_folder.chmod(0)
+    try:
+        for action in ("read", "commit", "check"):
+            told = as_nobody(worker, action, open_folder / "results.duckdb")
+            assert told.startswith("NotReadable")
+            assert "Permission denied" in told
+    finally:
+        open_folder.chmod(0o755)
 
 
 def test_a_missing_folder_is_named(world: ModuleType, tmp_path: Path) -> None:
@@ -190,6 +249,15 @@ def test_a_log_left_by_a_store_that_is_gone_is_not_taken_in(world: ModuleType, t
     assert "results.duckdb.wal" in message
     refusal(errors.NotAStore, lambda: embryo_store.ensure_writable(path))
     assert not path.exists()
+
+
+def test_ctrl_c_within_a_query_is_no_error_of_the_store(store: Path) -> None:
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt), embryo_store.read(store) as reader:
+        reader.sql("SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b")
+    timer.join()
+    look(store)
 
 
 FULL = """

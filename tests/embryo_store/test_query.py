@@ -158,6 +158,33 @@ def test_a_biography_follows_one_fact(whole_world: Path) -> None:
     assert widths == {0: 0, 5: 5, 12: 10}
 
 
+def test_a_fact_is_found_in_whichever_dataset_holds_it(world: ModuleType, store: Path) -> None:
+    commit = world.lama_commit(100, world.RANKS[1])
+    assert commit.dataset is not None
+    only = np.array([1])
+    paper = commit.evaluations[0]
+    answers = paper.payloads[0]
+    facts = replace(
+        answers.facts, relation=("P36",), subject=("Italy",), object=("rome",), uuid=(None,)
+    )  # fmt: skip
+    columns = {
+        name: getattr(answers, name)[only]
+        for name in ("gold_rank", "gold_logp", "gold_rank_common", "gold_logp_common", "tokens", "logps")
+    }
+    fewer = replace(answers, facts=facts, echo={}, **columns)
+    made = replace(paper, key=replace(paper.key, dataset="a few"), payloads=(fewer,))
+    embryo_store.commit(
+        store, replace(commit, evaluations=[made], dataset=replace(commit.dataset, dataset="a few"))
+    )
+    with embryo_store.read(store) as reader:
+        france, italy = (reader.biography("small", fact) for fact in (1, 2))
+        assert reader.biography("small", 99) is None
+    assert france is not None
+    assert italy is not None
+    assert (france.subject, france.step.tolist()) == ("France", [0, 100, 200])
+    assert (italy.subject, italy.step.tolist()) == ("Italy", [100])
+
+
 def test_a_fact_s_history_and_its_ten_answers_are_text(rows: Rows) -> None:
     history = (
         "SELECT step, answer, is_right, gold_rank FROM fact_history WHERE subject = 'France' ORDER BY step"
@@ -292,6 +319,37 @@ def test_free_sql_takes_parameters_and_a_limit(whole_world: Path) -> None:
     assert table.truncated
     assert not whole.truncated
     assert arrays["step"].tolist() == [0, 100, 200]
+
+
+def test_numbers_of_one_answer_serve_for_the_next_question(whole_world: Path) -> None:
+    with embryo_store.read(whole_world) as reader:
+        (curve,) = reader.curves("mask-predict", labels=np.array(["DT"]))
+        step = curve.step[1]
+        assert isinstance(step, np.int64)
+        facts, maps = reader.facts_at("small", step, "P36"), reader.attention_at("small", step)
+        assert facts is not None
+        assert maps is not None
+        assert (facts.step, maps.step) == (100, 100)
+        assert len(reader.ledger("small", curve.step[0], curve.step[1])) == 1
+        asked = reader.sql("SELECT step FROM checkpoints WHERE step = ? AND ?", [step, np.bool_(True)])
+        named = reader.arrow("SELECT $value AS value", {"value": np.float32(0.5)})
+    assert asked.rows == ((100,),)
+    assert named.to_pylist() == [{"value": 0.5}]
+
+
+@pytest.mark.parametrize("query", ["", ";", "-- nothing", "SELECT '\ud800'"])
+@pytest.mark.parametrize("ask", ["sql", "arrays", "pandas", "arrow"])
+def test_what_is_no_query_is_told(whole_world: Path, query: str, ask: str) -> None:
+    with pytest.raises(errors.BadQuery), embryo_store.read(whole_world) as reader:
+        getattr(reader, ask)(query)
+
+
+def test_a_reader_that_is_closed_says_so(whole_world: Path) -> None:
+    with embryo_store.read(whole_world) as reader:
+        pass
+    for question in (reader.runs, lambda: reader.sql("SELECT 1"), lambda: reader.arrow("SELECT 1")):
+        with pytest.raises(errors.BadQuery, match="closed"):
+            question()
 
 
 def test_free_sql_comes_as_pandas_and_arrow(whole_world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
-"""Somebody who keeps the file open costs nobody a result; two stores become one that means the same."""
+"""Somebody who keeps the file open costs nobody a result."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 import embryo_store
 from embryo_store import errors
+from embryo_store.turnstile import sidecars
 
 Worker = Callable[..., "subprocess.Popen[str]"]
 
@@ -144,6 +146,88 @@ def test_kill_9_while_waiting_commits_are_taken_in_loses_none_and_doubles_none(
             (spool / name).write_bytes(content_)
 
 
+def truncated(place: Path) -> None:
+    content = place.read_bytes()
+    place.write_bytes(content[: len(content) // 2])
+
+
+def of_a_newer_version(place: Path) -> None:
+    with duckdb.connect(str(place)) as connection:
+        connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+
+
+def with_a_view_in_place_of_a_table(place: Path) -> None:
+    with duckdb.connect(str(place)) as connection:
+        connection.execute("ALTER TABLE metrics RENAME TO mine; CREATE VIEW metrics AS FROM mine")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda place: place.write_bytes(b""), errors.NotAStore),
+        (truncated, errors.DamagedStore),
+        (of_a_newer_version, errors.NewerSchema),
+        (with_a_view_in_place_of_a_table, errors.HostileStore),
+    ],
+)
+def test_a_waiting_commit_that_is_spoilt_is_blamed_itself_and_stays(
+    world: ModuleType, store: Path, spoil: Callable[[Path], object], kind: type[errors.StoreError]
+) -> None:
+    before = content(store)
+    place = store.with_name(store.name + ".spool") / f"{1:020}-1.duckdb"
+    place.parent.mkdir()
+    embryo_store.commit(place, world.words_commit(300, {"DT": 1.0}))
+    spoil(place)
+    for action in (
+        lambda: embryo_store.fold_in(store),
+        lambda: embryo_store.commit(store, world.words_commit(400, {"DT": 1.0})),
+        lambda: embryo_store.done(store),
+    ):
+        with pytest.raises(kind) as caught:
+            action()
+        assert str(caught.value).startswith(str(place))
+        assert "move it away" in str(caught.value)
+    assert content(store) == before
+    place.unlink()
+    embryo_store.commit(store, world.words_commit(400, {"DT": 1.0}))
+
+
+def test_what_killed_writers_left_half_written_goes_and_what_is_being_written_stays(
+    world: ModuleType, store: Path
+) -> None:
+    spool = store.with_name(store.name + ".spool")
+    spool.mkdir()
+    left, new = spool / f"{1:020}-1.part.new", spool / f"{2:020}-1.part"
+    for path in (left, new):
+        path.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    for number in (3, 4):
+        place = spool / f"{number:020}-1.duckdb"
+        embryo_store.commit(place, world.words_commit(300, {"DT": 1.0}))
+        for beside in sidecars(place):
+            beside.unlink()
+        assert embryo_store.fold_in(store) == 1
+        assert [path for path in (left, new) if path.exists()] == [new]
+    new.unlink()
+    spool.rmdir()
+
+
+def test_a_clock_set_back_changes_no_order(
+    world: ModuleType, store: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with worker(HOLD, store) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        for moment, value in ((2_000, 0.25), (1_000, 0.75)):
+            monkeypatch.setattr("embryo_store.spool.time.time_ns", lambda moment=moment: moment)
+            embryo_store.commit(store, world.words_commit(100, {"DT": value}), timeout=0.05)
+        holder.communicate()
+    embryo_store.fold_in(store)
+    with embryo_store.read(store) as reader:
+        values = reader.sql("SELECT value FROM metrics WHERE step = 100 AND label = 'DT'").rows
+    assert values == ((0.75,),)
+
+
 def test_a_spool_that_can_t_be_made_leaves_the_lock_s_message(
     world: ModuleType, store: Path, tmp_path: Path, worker: Worker
 ) -> None:
@@ -154,53 +238,3 @@ def test_a_spool_that_can_t_be_made_leaves_the_lock_s_message(
         with pytest.raises(errors.StoreLocked, match=f"process {holder.pid}"):
             embryo_store.commit(store, world.words_commit(300, {"DT": 1.0}), timeout=0.05)
         holder.communicate()
-
-
-def test_merging_translates_facts_and_adds_runs(world: ModuleType, tmp_path: Path) -> None:
-    one, two = tmp_path / "one.duckdb", tmp_path / "two.duckdb"
-    first = world.lama_commit(0, world.RANKS[0])
-    answers = first.evaluations[0].payloads[0]
-    names = answers.facts
-    turned = replace(
-        names, relation=names.relation[::-1], subject=names.subject[::-1], object=names.object[::-1],
-        uuid=names.uuid[::-1],
-    )  # fmt: skip
-    embryo_store.commit(one, first)
-    other = world.lama_commit(0, world.RANKS[1], replace(world.RUN, run="other"))
-    paper = replace(other.evaluations[0], payloads=(replace(answers, facts=turned),))
-    embryo_store.commit(two, replace(other, evaluations=[paper, other.evaluations[1]]))
-    query = "SELECT subject, gold_rank, answer FROM fact_history WHERE run = 'other' ORDER BY subject"
-    with embryo_store.read(two) as reader:
-        before = reader.sql(query).rows
-    embryo_store.merge(one, two)
-    with embryo_store.read(one) as reader:
-        assert reader.sql(query).rows == before
-        assert [card.run for card in reader.runs()] == ["other", "small"]
-        assert reader.sql("SELECT count(*) FROM facts").rows == ((4,),)
-
-
-def test_merging_equal_results_changes_nothing_and_unequal_ones_are_refused_or_renamed(
-    world: ModuleType, store: Path, whole_world: Path, tmp_path: Path
-) -> None:
-    before = content(store)
-    embryo_store.merge(store, whole_world)
-    assert content(store) == before
-    other = tmp_path / "other.duckdb"
-    embryo_store.commit(other, world.words_commit(100, {"DT": 0.5}, inputs="inputs-2"))
-    with pytest.raises(errors.MergeConflict, match="small step 100 mask-predict"):
-        embryo_store.merge(store, other)
-    assert content(store) == before
-    embryo_store.merge(store, other, rename={"small": "it's another"})
-    with embryo_store.read(store) as reader:
-        (curve,) = reader.curves("mask-predict", runs=["it's another"], labels=["DT"])
-        assert len(reader.runs()) == 2
-    assert curve.value.tolist() == [0.5]
-
-
-def test_merging_something_else_is_refused(store: Path, tmp_path: Path) -> None:
-    with duckdb.connect(str(tmp_path / "sales.duckdb")) as connection:
-        connection.execute("CREATE TABLE sales (amount INTEGER)")
-    with pytest.raises(errors.NotAStore):
-        embryo_store.merge(store, tmp_path / "sales.duckdb")
-    with pytest.raises(errors.StoreMissing):
-        embryo_store.merge(store, tmp_path / "absent.duckdb")

@@ -120,11 +120,6 @@ def test_a_run_gets_no_name_that_cannot_be_shown(rich: Path, name: str) -> None:
     assert rich.read_bytes() == before
 
 
-def test_a_store_is_not_merged_with_itself(rich: Path) -> None:
-    with pytest.raises(errors.MergeConflict, match="are the same store"):
-        embryo_store.merge(rich, rich.parent / "." / rich.name)
-
-
 def test_a_run_is_renamed_everywhere(rich: Path) -> None:
     before = content(rich)
     embryo_store.rename(rich, "small", "it's tiny")
@@ -169,6 +164,19 @@ def test_every_table_is_exported_as_parquet_or_none(rich: Path, tmp_path: Path) 
         embryo_store.export(rich, folder)
     with pytest.raises(errors.StoreError):
         embryo_store.export(rich, tmp_path / "absent" / "out")
+    for name, kind in (("metrics.parquet", None), ("thesis.tex", errors.NotWritable)):
+        left = tmp_path / f"{name}.part" / name
+        left.parent.mkdir()
+        left.write_text("left")
+        if kind is None:
+            embryo_store.export(rich, tmp_path / name)
+            assert not left.parent.exists()
+        else:
+            with pytest.raises(kind, match="other things"):
+                embryo_store.export(rich, tmp_path / name)
+            assert left.read_text() == "left"
+            left.unlink()
+            left.parent.rmdir()
     assert not list(tmp_path.glob("*.part"))
 
 

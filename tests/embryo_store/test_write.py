@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import embryo_store
+from embryo_store import errors
 from embryo_store.records import ALL, AttentionMaps, Commit, Facts, Key, Metric, Vocabulary
 
 RESULT_TABLES = (
@@ -214,6 +215,31 @@ def test_records_that_contradict_one_another_are_refused_before_the_store_is_tou
     with pytest.raises(ValueError, match=r".+"):
         embryo_store.commit(tmp_path / "results.duckdb", replace(commit, evaluations=evaluations))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\x1b[2J", "\udcff"])
+def test_a_run_whose_name_cannot_be_shown_is_refused(world: ModuleType, tmp_path: Path, name: str) -> None:
+    with pytest.raises(errors.BadName, match="is no name for a run"):
+        embryo_store.commit(tmp_path / "results.duckdb", world.words_commit(0, {"DT": 1.0}, run=name))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        (Metric("f1", 0.5, layer=256), "256"),
+        (Metric("f1", 0.5, n=2**31), "2147483648"),
+        (Metric("f1", 0.5, label="\ud800"), "surrogate"),
+    ],
+)
+def test_a_number_that_has_no_place_is_told_as_it_is_and_nothing_is_kept(
+    world: ModuleType, store: Path, metric: Metric, told: str
+) -> None:
+    before = embryo_store.done(store)
+    made = world.evaluation(Key("small", 300, "mlm", "text"), Metric("accuracy", 0.5), metric)
+    with pytest.raises(errors.StoreError, match=told):
+        embryo_store.commit(store, Commit(world.RUN, world.checkpoint(300), [made]))
+    assert embryo_store.done(store) == before
 
 
 def test_done_is_empty_where_there_is_no_store(tmp_path: Path) -> None:

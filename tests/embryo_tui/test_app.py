@@ -90,7 +90,7 @@ async def test_words_stand_in_order_of_birth_with_their_values_at_the_cursor(wor
         ]
         determiner = row(table, ("albert-demo", "determiner"))
         assert determiner[2] == three(world.accuracy("mask-predict", "DT", 200))
-        assert determiner[3:5] == ["20", ">10"]
+        assert determiner[3:5] == ["20", "10"]
         verbs = [tag for tag in world.TAGS if tag.startswith("VB")]
         assert row(table, ("albert-demo", "verb"))[2] == three(world.pooled("mask-predict", 200, verbs))
         await pilot.press("w")
@@ -410,3 +410,34 @@ async def test_a_palette_that_is_gone_before_it_looked_for_commands_ends_nothing
         assert isinstance(palette, Palette)
         await palette.query(CommandList).remove()
         await palette._gather_commands("").wait()
+
+
+async def test_what_was_asked_for_and_is_not_there_is_said_once(world: Any, store: Path) -> None:
+    asked = Look(screen="attention", run="albert-demo", step=333, layer=99, head=9, mark=333)
+    async with world.opened(store, asked) as (app, pilot):
+        assert (app.look.step, app.look.layer, app.look.head) == (400, world.LAYERS, world.HEADS)
+        footer = app.query_one(Footer)
+        for said in (
+            "no step 333: 400 is shown",
+            "no layer 99: 3 is shown",
+            "no head 9: 4 is shown",
+            "for A: 200",
+        ):
+            assert said in footer.notice
+        footer.take_back(footer.notice)
+        await pilot.press("r")
+        await world.settle(pilot)
+        assert not footer.notice
+
+
+async def test_the_screen_says_what_being_born_means(world: Any, store: Path) -> None:
+    async with world.opened(store, Look(screen="words", step=200), size=(80, 24)) as (app, pilot):
+        await world.settle(pilot)
+        assert "Born: half of final accuracy" in world.shown(app.query_one("#births"))
+        await pilot.press("question_mark")
+        text = "\n".join(
+            str(cell)
+            for column in app.screen.query_one("#help Static").content.columns
+            for cell in column.cells
+        )
+        assert "first saved step at half of the final accuracy; after: the saved step before it" in text

@@ -87,6 +87,12 @@ def test_a_missing_store_says_what_makes_one(capsys: pytest.CaptureFixture[str],
     assert "--demo" in said
 
 
+def test_a_path_that_cannot_be_looked_at_is_told(capsys: pytest.CaptureFixture[str], store: Path) -> None:
+    for path in (store / "inside", store.parent / ("x" * 300)):
+        assert main([str(path), "--print", "summary"]) == 2
+        assert "can't be read" in capsys.readouterr().err
+
+
 def test_a_folder_with_a_store_in_it_is_pointed_out(capsys: pytest.CaptureFixture[str], store: Path) -> None:
     code, said = complaint(capsys, str(store.parent))
     assert code == 2
@@ -193,8 +199,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(store: Path) -> None:
 
 
 def test_the_app_shows_its_first_frame_in_a_terminal_and_leaves_with_0(store: Path) -> None:
-    said, code = in_terminal([str(store), "--screen", "words"], "Order of birth")
-    assert "Order of birth" in said
+    said, code = in_terminal([str(store), "--screen", "words"], "Born: half of final accuracy")
+    assert "Born: half of final accuracy" in said
     assert code == 0
 
 

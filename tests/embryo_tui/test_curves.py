@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual import events
 from textual.geometry import Offset
 
 import embryo_store
@@ -188,6 +190,16 @@ async def test_a_search_narrows_curves_and_rows_while_it_is_typed(world: Any, st
         assert {row.cells[1].text for row in app.query_one("#facts", Table).rows} == {"Norway", "Italy"}
         await pilot.press("slash", "escape")
         assert app.look.filter == ""
+
+
+async def test_a_search_that_comes_in_one_burst_is_typed_not_obeyed(world: Any, store: Path) -> None:
+    async with world.opened(store, Look(screen="words", step=400)) as (app, pilot):
+        for letter in "/mnN":
+            app.post_message(events.Key("slash" if letter == "/" else letter, letter))
+        async with asyncio.timeout(10):
+            while app.look.filter != "mnN":
+                await pilot.pause(0.01)
+        assert (app.look.step, app.look.mark) == (400, None)
 
 
 async def test_curves_are_switched_off_by_row_by_legend_and_by_list(world: Any, store: Path) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import embryo_store
 from embryo_store.behind import spelled
+from embryo_tui.app import EmbryoApp
 from embryo_tui.cli import main, parser
 from embryo_tui.export import clipboard, files, looks
 from embryo_tui.look import Look
@@ -37,6 +38,8 @@ LOOKS = st.builds(
     window=st.none() | st.just((0.5, 1000.0)),
     hidden=st.frozensets(NAME, max_size=3),
     filter=NAME,
+    fact=st.none() | st.tuples(NAME, NAME, NAME),
+    asked=st.none() | st.tuples(NAME, st.integers(1, 9)),
     smoothing=st.sampled_from(["off", "ema"]),
     difference=st.booleans(),
     statistic=st.none() | NAME,
@@ -151,12 +154,83 @@ async def test_tables_looks_and_commands_are_written_beside_the_user(
                     await pilot.pause(0.01)
         await pilot.pause()
         assert "written to" in app.query_one(Footer).notice
-    rows = list(csv.DictReader(next(folder.glob("*.csv")).open()))
+    path = next(folder.glob("*.csv"))
+    assert path.name == "words-born-half-of-final-accuracy-demo-heldout-400.csv"
+    rows = list(csv.DictReader(path.open()))
     determiner = next(row for row in rows if row["words"] == "determiner")
-    assert float(determiner["here"]) == pytest.approx(world.accuracy("mask-predict", "DT", 400), abs=1e-3)
+    assert float(determiner["here"]) == pytest.approx(world.accuracy("mask-predict", "DT", 400), abs=1e-12)
+    assert (determiner["born"], determiner["after"], determiner["count"]) == ("20", "10", "1476")
     assert looks.load(next(folder.glob("*.toml"))).step == 400
     assert "--screen words --step 400" in next(folder.glob("*.sh")).read_text()
     folder.chmod(0o500)
+
+
+async def test_every_panel_of_numbers_is_exported_in_full(world: Any, store: Path) -> None:
+    look = Look(screen="attention", step=1000, mark=100, layer=2, head=3)
+    async with world.opened(store, look) as (app, pilot):
+        await world.settle(pilot)
+        heads = app.query_one("#head-grid").content()
+        assert heads.columns == ("layer", "head", "diagonal", "diagonal at A")
+        assert len(heads.rows) == world.LAYERS * world.HEADS
+        expected = (2, 3, world.statistic(2, 3, 1000), world.statistic(2, 3, 100))
+        assert heads.rows[world.HEADS + 2] == pytest.approx(expected)
+        large, small = app.query_one("#map").content(), app.query_one("#thumbnails").content()
+        truth = world.maps(1000)[1]
+        # A byte holds the square root: 0.004 off at most.
+        assert [row[1:] for row in large.rows] == [pytest.approx(row.tolist(), abs=4e-3) for row in truth[2]]
+        assert large.columns == ("piece", *(str(place) for place in range(1, world.SIZE + 1)))
+        assert len(small.rows) == world.HEADS * world.SIZE
+        assert small.rows[2 * world.SIZE + 4] == (3, *large.rows[4])
+        await pilot.press("e")
+        await world.settle(pilot)
+        assert app.query_one("#map").content().columns[1:4] == ("[CLS]", "the", "cat")
+        await pilot.press("5")
+        await world.settle(pilot)
+        facts = app.query_one("#facts").content()
+        assert facts.columns == ("subject", "object", "rank", "p", "predictions")
+        assert facts.rows[0][:4] == ("France", "paris", 1, pytest.approx(0.75, abs=1e-3))
+        assert facts.rows[0][4].startswith("paris 0.7498  city 0.2501")
+        await pilot.press("b")
+        await world.settle(pilot)
+        turned = app.query_one("#life").content()
+        assert turned.columns[0] == "turned"
+        assert {row[0] for row in turned.rows} == {"learned", "forgotten"}
+
+
+async def test_the_command_of_the_sample_store_opens_the_sample_store(
+    world: Any, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(clipboard, "copy", lambda text, *_: copied.append(text) or "copied")
+    app = EmbryoApp([store], Look(screen="words", step=400), named=("--demo",))
+    async with app.run_test() as pilot:
+        await world.settle(pilot)
+        await pilot.press("C")
+        async with asyncio.timeout(10):
+            while not copied:
+                await pilot.pause(0.01)
+    assert copied[0].startswith("embryo-tui --demo --screen words --step 400")
+    assert parser().parse_args(shlex.split(copied[0])[1:]).demo
+
+
+async def test_a_fact_is_named_by_what_it_says_since_numbers_differ_from_store_to_store(
+    world: Any, store: Path
+) -> None:
+    fact = ("P36", "Italy", "rome")
+    async with world.opened(store, Look(screen="knowledge", step=1000, fact=fact)) as (app, pilot):
+        await world.settle(pilot)
+        life = app.query_one("#life")
+        assert "The capital of Italy is" in life.heading
+        app.query_one("#facts").focus()
+        await pilot.press("down")
+        assert app.look.fact == ("P36", "Norway", "oslo")
+        app.turn(replace(app.look, fact=("P36", "Atlantis", "poseidonis")))
+        await world.settle(pilot)
+        assert "was not asked P36, Atlantis → poseidonis" in world.shown(life)
+        app.turn(replace(app.look, fact=fact))
+        await world.settle(pilot)
+        assert "The capital of Italy is" in life.heading
+        assert len(life.rows) == len(world.STEPS)
 
 
 def test_a_copy_goes_by_osc_52_by_tmux_or_into_a_file(

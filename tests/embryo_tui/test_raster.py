@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
@@ -37,6 +37,7 @@ def points(
 
 
 @given(points(st.lists(st.tuples(parts, parts), min_size=1, max_size=60, unique_by=lambda pair: pair[0])))
+@example((np.array([0.5, 1.0]), np.zeros(2)))
 def test_every_point_is_on_the_line_and_the_line_has_no_holes(curve: tuple[np.ndarray, np.ndarray]) -> None:
     x, y = curve
     dots = trace(x, y, WIDTH, HEIGHT)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+import embryo_store
 from embryo_tui.app import EmbryoApp
-from embryo_tui.cli import main
+from embryo_tui.cli import PANELS, main
 from embryo_tui.look import Look
 from embryo_tui.widgets.heat_map import HeatMap, Thumbnails
 from embryo_tui.widgets.ink import ink
+from embryo_tui.widgets.panel import Lines
 from embryo_tui.widgets.plot import Plot
 
 
@@ -68,3 +70,23 @@ def test_a_panel_that_nothing_fills_says_what_would(store: Path, capsys: pytest.
     assert "no evaluator of GLUE" in capsys.readouterr().out
     assert main([str(store), "--print", "probes", "--run", "bert-demo"]) == 0
     assert "embryo-eval --task probe-pos" in capsys.readouterr().out
+
+
+async def test_names_in_a_store_do_not_steer_the_terminal(
+    world: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile, path = "a\x1b]52;c;aGFsbG8=\x07b\x9b31m\tc\r", tmp_path / "hostile.duckdb"
+    for commit in world.commits(hostile, [0, 10]):
+        embryo_store.commit(path, commit)
+    async with EmbryoApp([path], Look(step=10)).run_test(size=(160, 45)) as pilot:
+        for key in "123456":
+            await pilot.press(key)
+            await world.settle(pilot)
+            shown = "".join(world.shown(widget) for widget in pilot.app.query(Lines) if widget.display)
+            assert "a]52;c;aGFsbG8=b31mc" in shown
+            assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+    for panel in PANELS:
+        assert main([str(path), "--print", panel, "--step", "7"]) == 0
+        printed = "".join(capsys.readouterr())
+        assert "a]52;c;aGFsbG8=b31mc" in printed
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", printed)

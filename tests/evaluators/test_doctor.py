@@ -18,7 +18,7 @@ STEP = Path("checkpoints/tiny/step-00000010")
 def test_a_sound_series(world: Path, evaluate: Evaluate) -> None:
     code, out, err = evaluate("doctor")
     assert (code, "2 checkpoints: 0 things would fail" in out) == (0, True), out + err
-    assert "have an object that is not one piece" in out
+    assert "whose object is not one piece" in out
     assert "66 sentences are longer than the model reads, and were cut" in out, "truncated spans"
     assert "probe-pos is skipped" in out
     assert not Path("results.duckdb").exists()

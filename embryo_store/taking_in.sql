@@ -19,7 +19,9 @@ SELECT (SELECT coalesce(max(fact_id), 0) FROM facts) + row_number() OVER (ORDER 
 FROM other_facts AS o ANTI JOIN facts AS known USING (relation, subject, object);
 
 INSERT INTO baselines
-SELECT o.* FROM other_baselines AS o ANTI JOIN baselines AS known USING (name, task, metric, label);
+SELECT o.* FROM other_baselines AS o ANTI JOIN baselines AS known
+ON (o.name, o.task, o.metric, o.label) = (known.name, known.task, known.metric, known.label)
+   AND o.step IS NOT DISTINCT FROM known.step;
 
 DELETE FROM metrics AS t USING other_evaluations AS o
 WHERE (t.run, t.step, t.task, t.dataset, t.protocol, t.seed) = (o.run, o.step, o.task, o.dataset, o.protocol, o.seed);
