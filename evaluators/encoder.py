@@ -3,9 +3,9 @@
 Probes and attention read every layer. Masked prediction reads the last layer at the masked pieces and nothing
 else: it is computed for these alone, its keys and values not at all (``_last``). The masked copies of a
 sentence enter the first layer almost alike: its queries, keys and values are computed once for every token at
-a place. On CPUs products run in oneDNN with packed weights and the activation fused; additions to the residual
-stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are taken over once
-a checkpoint.
+a place. On CPUs products run in oneDNN with packed weights and the activation fused; additions to the
+residual stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are
+taken over once a checkpoint.
 """
 
 from __future__ import annotations
