@@ -3,8 +3,8 @@
 Probes and attention read every layer. Masked prediction reads the last layer at the masked pieces and nothing
 else: it is computed for these alone, its keys and values not at all (``_last``). The masked copies of a
 sentence enter the first layer almost alike: its queries, keys and values are computed once for every token at
-a place. In bf16 on CPUs, products run in oneDNN with packed weights and the activation fused; additions to
-the residual stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are
+a place. On CPUs products run in oneDNN with packed weights and the activation fused; additions to the
+residual stream and layer norms stay in fp32. Embeddings are those of the loaded model, whose weights are
 taken over once a checkpoint.
 """
 
@@ -274,7 +274,7 @@ def _linear(parts: Sequence[Any], dtype: torch.dtype, activation: tuple[str, str
     """Linear maps side by side as one, with the activation that follows, through oneDNN where it is there."""
     weight = torch.cat([part.weight for part in parts]).to(dtype)
     bias = torch.cat([part.bias for part in parts]).to(dtype)
-    if dtype == torch.bfloat16 and weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
+    if weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
         return packed_linear(weight, bias, activation)
     if activation is None:
         return lambda rows: functional.linear(rows, weight, bias)

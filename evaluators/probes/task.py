@@ -46,7 +46,7 @@ class Probe(ModelTask):
     meanwhile. ``labels``: the paper's lists, or the corpus's own.
     """
 
-    version = 2
+    version = 3
     reads = "edges"
     cost = Cost.FIT
     edge: ClassVar[EdgeTask]

@@ -44,7 +44,7 @@ class Attention(ModelTask):
     """
 
     name = "attention"
-    version = 2
+    version = 3
     summary = (
         "Attention maps of every layer and head, averaged and for single sentences; statistics of every head."
     )
@@ -157,8 +157,8 @@ class _Maps(Collector):
         self._prepared = prepared
         self._punctuation = prepared.vocabulary.punctuation()
         self._singles: dict[int, npt.NDArray[np.float32]] = {}
+        self._average: npt.NDArray[np.float64] | None = None
         # Sums over batches; they stay where the maps are, for to fetch one is to wait for it.
-        self._average: torch.Tensor | None = None
         self._sums: dict[str, torch.Tensor] = {}
         self._rows: dict[str, int] = defaultdict(int)
         self._patterns: torch.Tensor | None = None
@@ -188,11 +188,13 @@ class _Maps(Collector):
         alone = [row for row, item in enumerate(batch.item) if item < prepared.singles]
         if length < size and not alone:
             return
-        cropped = torch.stack([layer[..., :size, :size].float() for layer in seen.attentions], dim=1)
+        corners = [layer[..., :size, :size].float() for layer in seen.attentions]
+        cropped = torch.stack(corners, dim=1).cpu().numpy()
         if length >= size:
-            self._average = _plus(self._average, cropped.sum(0, dtype=torch.float64))
+            total = cropped.sum(0, dtype=np.float64)
+            self._average = total if self._average is None else self._average + total
         for row in alone:
-            self._singles[int(batch.item[row]) + 1] = cropped[row].cpu().numpy()
+            self._singles[int(batch.item[row]) + 1] = cropped[row]
 
     def findings(self) -> Mapping[str, Finding]:
         assert self._average is not None
@@ -214,7 +216,7 @@ class _Maps(Collector):
             for place, pattern in enumerate(PATTERNS)
             for (layer, head), count in _numbered(self._patterns[..., place])
         ]
-        average = (self._average / self._prepared.averaged).float().cpu().numpy()
+        average = (self._average / self._prepared.averaged).astype(np.float32)
         maps = [AttentionMaps(AVERAGE, average)]
         maps += [AttentionMaps(number, self._singles[number]) for number in sorted(self._singles)]
         return {"paper": Finding(metrics, maps)}
@@ -237,6 +239,9 @@ def _stacked(layers: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
     """
     import torch
 
-    together = max(_ON_GPU // layers[0].numel(), 1) if layers[0].is_cuda else 1
+    if not layers[0].is_cuda:
+        yield from (layer.float()[None] for layer in layers)
+        return
+    together = max(_ON_GPU // layers[0].numel(), 1)
     for first in range(0, len(layers), together):
         yield torch.stack([layer.float() for layer in layers[first : first + together]])
