@@ -40,7 +40,9 @@ def engine_explained(store: Path, purpose: Purpose) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, RuntimeError) as error:
-        if str(error).startswith(INTERRUPTED):
+        # A reading has a time limit, which stops queries as well; it tells the two apart before.
+        stopped = purpose == "write" and isinstance(error, duckdb.InterruptException)
+        if stopped or str(error).startswith(INTERRUPTED):
             raise KeyboardInterrupt from error
         if not isinstance(error, duckdb.Error):
             raise

@@ -192,11 +192,12 @@ def _pass(store: Path, deadline: float, purpose: Purpose) -> AbstractContextMana
 
 @contextmanager
 def _stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    done = threading.Event()
+    done, fired = threading.Event(), threading.Event()
 
     def watch() -> None:
         wait = seconds
         while not done.wait(wait):
+            fired.set()
             connection.interrupt()
             wait = INTERRUPT_EVERY
 
@@ -204,6 +205,11 @@ def _stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Ite
     watcher.start()
     try:
         yield
+    except duckdb.InterruptException as error:
+        if not fired.is_set():
+            # DuckDB took Ctrl-C for its own.
+            raise KeyboardInterrupt from error
+        raise
     finally:
         done.set()
         watcher.join()

@@ -269,10 +269,15 @@ class EmbryoApp(App[None]):
             return self.focused
         return next(iter(self.view.query(Panel)), None) if self.view is not None else None
 
+    @property
+    def _footer(self) -> Footer | None:
+        """The last line; none while the app ends, when answers still arrive."""
+        return next(iter(self.screen_stack[0].query(Footer)), None) if self.screen_stack else None
+
     def say(self, text: str) -> None:
         """A line in the footer's place for a few seconds."""
-        footer = self.query_one(Footer)
-        if footer.urgent or not text:
+        footer = self._footer
+        if footer is None or footer.urgent or not text:
             return
         footer.say(text)
         self.set_timer(NOTICE_SECONDS, partial(footer.take_back, text))
@@ -351,7 +356,9 @@ class EmbryoApp(App[None]):
             self.problem = message.notice
             self.exit(return_code=message.notice.code)
             return
-        footer = self.query_one(Footer)
+        footer = self._footer
+        if footer is None:
+            return
         if message.notice.kind == "replaced":
             self.say(message.notice.text)
         elif message.notice.kind != "fine" or footer.urgent:

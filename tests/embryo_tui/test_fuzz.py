@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from textual import events
 from textual.errors import NoWidget
@@ -52,7 +53,7 @@ def gaps(world: Any) -> Iterator[Commit]:
     """Runs of unequal steps, NaN, a missing layer, one-point curves, no attention, an empty relation."""
     for commit in world.commits("albert-demo", [0, 3, 50, 51, 1000]):
         yield replace(commit, evaluations=[_torn(entry) for entry in commit.evaluations])
-    yield from world.commits(NAME, [0, 7, 2000], attention=False)
+    yield from world.commits("foreign", [0, 7, 2000], attention=False)
     yield from world.commits("one-point", [400])
     card, checkpoint = world.card("nothing"), world._checkpoint("nothing", 10)
     relations = [Relation("P0", "[X] [bold]is[/] 🙂 [Y] .", None, NAME), Relation("P1", "", "N-1", "")]
@@ -75,6 +76,10 @@ def torn_store(tmp_path: Path, world: Any) -> Path:
     path = tmp_path / "torn.duckdb"
     for commit in gaps(world):
         embryo_store.commit(path, commit)
+    # No evaluation writes such a name; somebody else's may.
+    with duckdb.connect(str(path)) as connection:
+        for table in ("runs", "checkpoints", "evaluations", "metrics", "outcomes", "lama", "train_log"):
+            connection.execute(f"UPDATE {table} SET run = ? WHERE run = 'foreign'", [NAME])
     return path
 
 
