@@ -64,7 +64,8 @@ def say_plan(plan: Plan, settings: Settings, out: Console) -> None:
     out.print(table)
     out.print(
         "Estimated by: results – this run's earlier ones; size – those of another run, scaled; formula – "
-        "encoder's products at this processor's speed.",
+        "encoder's products at this processor's speed. Bytes are those of the results themselves: a store "
+        "that grew by small commits takes many times as much, until `embryo-eval db compact`.",
         highlight=False,
     )
 

@@ -49,9 +49,9 @@ def frame_of(
     """The frame for some series, with their events."""
     shown = [entry for entry in series if not entry.hidden]
     events = (*events_of(shown[:MOST]), *(event for run, event in world.suspects if run in look.runs))
-    return Frame(
-        axis_of(look, world), look.smoothing, shares and not compared(look), legend, look.rise, events, levels
-    )
+    since = look.mark if compared(look) else None
+    shares = shares and since is None
+    return Frame(axis_of(look, world), look.smoothing, shares, legend, look.rise, events, levels, since)
 
 
 def events_of(series: Iterable[Series]) -> list[Event]:

@@ -31,7 +31,7 @@ LEDGER_COLUMNS = (
     Column("subject", 9, flex=2),
     Column("object", 9, flex=2),
     Column("answer at A → here", 18, flex=3, keep=1),
-    Column("relation", 8, keep=2),
+    Column("relation", 9, flex=1, keep=2),
 )
 
 
@@ -243,8 +243,8 @@ def predicted(tokens: Sequence[str], shares: Floats, role: Role = "dim") -> Cell
     )
 
 
-def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
-    """Facts whose answer turned, the forgotten ones first."""
+def ledger_rows(entries: Sequence[LedgerEntry], called: Mapping[str, str]) -> list[Row]:
+    """Facts whose answer turned, the forgotten ones first. ``called``: the relations' names."""
     rows = []
     for entry in sorted(entries, key=lambda entry: (entry.change, entry.relation, entry.subject)):
         learned = entry.change == "learned"
@@ -254,7 +254,7 @@ def ledger_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
             Cell(entry.subject, "text"),
             Cell(entry.object, "good" if learned else "bad"),
             Cell(answers, "dim"),
-            Cell(entry.relation, "faint"),
+            Cell(called.get(entry.relation, entry.relation), "faint"),
         )
         rows.append(Row((entry.relation, entry.subject, entry.object), cells))
     return rows

@@ -116,7 +116,7 @@ class Knowledge(View):
                 self.query_one("#life", Table).entitle("Biography")
                 self.query_one("#life", Table).fill((), empty="")
         elif look.below == "ledger":
-            self._show_ledger(value_of(find(_turned(look, world)), None), look, world)
+            self._show_ledger(value_of(find(_turned(look, world)), None), cards, look, world)
         elif look.below == "dynamics":
             self._show_dynamics(value_of(find(q.fact_dynamics(look.run, relation)), None), relation, look)
         elif look.below == "forgotten":
@@ -168,7 +168,7 @@ class Knowledge(View):
             kin = world.kin.get(look.run) if look.bands else None
             self._own = {entry.switch: entry for entry in drawn if entry.run in (look.run, kin)}
             chosen = [entry for entry in drawn if entry.switch == relation]
-            plot.entitle("P@1 per relation", "change since A" if drawing.compared(look) else "")
+            plot.entitle("P@1 per relation")
             frame = drawing.frame_of(look, world, chosen, shares=True, legend=False)
             plot.draw(drawn, frame, drawing.empty(look, made, f"no P@1 stored: {names.to_run('lama')}"))
         plot.point(look.step, look.mark)
@@ -221,18 +221,32 @@ class Knowledge(View):
         plot.point(look.step, look.mark)
         table.fill(self._lives, at_or_before(life.step, look.step), columns=self._heads)
 
-    def _show_ledger(self, entries: tuple[LedgerEntry, ...] | None, look: Look, world: World) -> None:
+    def _show_ledger(
+        self,
+        entries: tuple[LedgerEntry, ...] | None,
+        cards: tuple[RelationCard, ...],
+        look: Look,
+        world: World,
+    ) -> None:
         table, start = self.query_one("#life", Table), start_of(look, world)
-        if entries is None or not self.changed("life", (entries,), ("ledger", start, look.step, look.filter)):
+        settings = ("ledger", start, look.step, look.filter)
+        if entries is None or not self.changed("life", (entries, cards), settings):
             return
         wanted = lenient(look.filter)
-        shown = [entry for entry in entries if wanted(f"{entry.subject} {entry.object} {entry.relation}")]
+        called = {card.relation: card.name or card.relation for card in cards}
+        shown = [
+            entry
+            for entry in entries
+            if wanted(f"{entry.subject} {entry.object} {entry.relation} {called.get(entry.relation, '')}")
+        ]
         learned = sum(entry.change == "learned" for entry in shown)
         turned = f"{learned} learned, {len(shown) - learned} forgotten"
         title = f"{short(look.step)} against {short(start)}: {turned}"
         table.entitle(title, "m marks another A" if look.mark is None else "since A")
-        rows = fact_rows.ledger_rows(shown)
+        rows = fact_rows.ledger_rows(shown, called)
         empty = "no answer turned between these steps"
+        if entries and look.filter:
+            empty = f"none of the {len(entries):,} facts that turned matches {look.filter}: a shows all"
         table.fill(rows, look.fact, columns=fact_rows.LEDGER_COLUMNS, empty=empty)
 
     def _show_dynamics(self, fates: tuple[FactDynamics, ...] | None, relation: str, look: Look) -> None:

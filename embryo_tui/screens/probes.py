@@ -17,7 +17,7 @@ from embryo_tui.datasets import main_dataset
 from embryo_tui.filters import lenient
 from embryo_tui.look import Look, World
 from embryo_tui.questions import Question
-from embryo_tui.raster.axes import smoothed
+from embryo_tui.raster.axes import short, smoothed
 from embryo_tui.screens import drawing, names, probe_rows
 from embryo_tui.screens.view import Find, Turned, View, Wishes, value_of
 from embryo_tui.sight import axis_of
@@ -178,7 +178,8 @@ class Probes(View):
             missing = names.missing(look.probe, asked is not None)
             plot.entitle(f"{called}: every layer", look.run)
             plot.draw(drawn, drawing.frame_of(look, world, chosen, shares=_is_share(look)), missing)
-            chart.entitle(f"{called}: layers over steps", probe_rows.number(look.probe_metric))
+            since = f", change since {short(look.mark)}" if look.mark is not None and look.difference else ""
+            chart.entitle(f"{called}: layers over steps", probe_rows.number(look.probe_metric) + since)
             layers, steps, values = _matrix(mine, look)
             chart.fill(layers, steps, values, axis_of(look, world), drawing.compared(look), missing)
         plot.point(look.step, look.mark)

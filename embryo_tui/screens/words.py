@@ -64,7 +64,6 @@ class Words(View):
         if self.changed("curves", (curves, births), (settings, found is None)):
             self._series = _ordered(curves, births, look, world)
             kind = "rescaled by the last step" if look.rescaled else "accuracy"
-            kind = f"{kind}, change since A" if drawing.compared(look) else kind
             plot.entitle(f"{names.WORD_TASKS[look.word_task]}: {names.GROUPINGS[look.grouping]}", kind)
             drawn = tuple(series for _, series in self._series)
             frame = drawing.frame_of(look, world, drawn, shares=True, legend=False)

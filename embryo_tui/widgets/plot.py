@@ -110,15 +110,19 @@ class Plot(Panel):
 
     @property
     def note(self) -> str:
-        """The panel's own note, and which earlier values stand in for those at the cursor."""
+        """The panel's own note, of differences the step they are from, and which earlier values stand in for
+        those at the cursor.
+        """
         cursor = self._cursor
         stale = [(name, step) for name, _, step in self.legend if step is not None and step != cursor]
+        since = "" if self._frame.since is None else f"change since {short(self._frame.since)}"
+        own = " · ".join(part for part in (self._note, since) if part)
         if cursor is None or not stale:
-            return self._note
+            return own
         steps = sorted({step for _, step in stale})
         whose = "" if len(stale) == len(self.legend) else f"{stale[0][0]}: " if len(stale) == 1 else "some: "
         said = f"{whose}{' and '.join(short(step) for step in steps[:2])} shown for {short(cursor)}"
-        return f"{said} · {self._note}" if self._note else said
+        return f"{said} · {own}" if own else said
 
     @property
     def legend(self) -> tuple[tuple[str, float | None, int | None], ...]:
@@ -138,7 +142,8 @@ class Plot(Panel):
         for series in shown:
             values = dict(zip(series.x.tolist(), series.y.tolist(), strict=True))
             columns.append([values.get(step) for step in columns[0]])
-        names = ("step", *(series.name for series in shown))
+        since = "" if self._frame.since is None else f", change since {self._frame.since}"
+        names = ("step", *(f"{series.name}{since}" for series in shown))
         return Content(self.heading, names, tuple(zip(*columns, strict=True)))
 
     def _layout(self) -> tuple[int, int, int]:
@@ -214,7 +219,8 @@ class Plot(Panel):
             else:
                 found = None if self._cursor is None else series.at(self._cursor)
                 mark = LETTERS[series.tint % 26] if pen.mono else "●" if series.pattern == "solid" else "◌"
-                number = "–" if found is None else f"{found[1]:.3f}"
+                form = ".3f" if self._frame.since is None else "+.3f"
+                number = "–" if found is None else f"{found[1]:{form}}"
                 pieces = [(f"{mark} ", style_of(series, pen)), (f"{series.name} ", pen.dim)]
                 pieces += [(number, pen.strong), ("  ", pen.blank)]
             size = sum(cell_len(text) for text, _ in pieces)

@@ -76,7 +76,9 @@ class Level:
 
 @dataclass(frozen=True)
 class Frame:
-    """How series are drawn: the axis of steps, smoothing. ``shares``: values are parts of 1, drawn from 0."""
+    """How series are drawn: the axis of steps, smoothing. ``shares``: values are parts of 1, drawn from 0.
+    ``since``: they are differences from this step.
+    """
 
     across: Axis
     smoothing: Smoothing = "off"
@@ -85,3 +87,4 @@ class Frame:
     rise: Rise = "natural"
     events: tuple[Event, ...] = field(default=(), compare=False)
     levels: tuple[Level, ...] = ()
+    since: int | None = None

@@ -156,7 +156,7 @@ async def test_the_difference_from_a_is_signed_in_curves_and_tables(world: Any, 
         series = next(entry for entry in plot.series if entry.switch == "determiner")
         assert series.at(100)[1] == pytest.approx(0.0)
         assert series.at(1000)[1] == pytest.approx(change)
-        assert "change since A" in plot.heading
+        assert "change since 100" in plot.heading
         cells = [
             cell.text
             for cell in next(
