@@ -251,13 +251,29 @@ def test_a_log_left_by_a_store_that_is_gone_is_not_taken_in(world: ModuleType, t
     assert not path.exists()
 
 
-def test_ctrl_c_within_a_query_is_no_error_of_the_store(store: Path) -> None:
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    # Where DuckDB's other thread does the work, DuckDB hears of Ctrl-C only when the time is up.
-    with pytest.raises(KeyboardInterrupt), embryo_store.read(store, query_seconds=3) as reader:
-        reader.sql("SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b")
-    timer.join()
+@pytest.mark.parametrize(
+    "said", [RuntimeError("Query interrupted"), duckdb.InterruptException("INTERRUPT Error: Interrupted!")]
+)
+def test_what_duckdb_makes_of_ctrl_c_is_ctrl_c_again(store: Path, said: Exception) -> None:
+    with pytest.raises(KeyboardInterrupt), embryo_store.read(store):
+        raise said
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_query_at_the_latest_when_its_time_is_up(store: Path) -> None:
+    ends = []
+    for _ in range(10):
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        # Where DuckDB's other thread does all the work, DuckDB hears of Ctrl-C only then, and forgets it.
+        with (
+            pytest.raises((KeyboardInterrupt, errors.QueryTooLong)) as end,
+            embryo_store.read(store, query_seconds=2) as reader,
+        ):
+            reader.sql("SELECT count(*) FROM range(10000000) AS a, range(10000000) AS b")
+        ends.append(end.type)
+        timer.join()
+    assert KeyboardInterrupt in ends
     look(store)
 
 
