@@ -24,7 +24,6 @@ from pathlib import Path
 import paper_scale
 
 import embryo_store
-from embryo_store import vet
 from embryo_store.query import Reader
 
 ROUNDS = 15
@@ -100,7 +99,8 @@ def questions(store: Path) -> None:
                 case.ask(reader, card.run, step)
 
         def asked_first(case: Case = case) -> None:
-            vet.forget(store)
+            # A file that was touched is looked over again.
+            os.utime(store)
             asked(case)
 
         asked()
