@@ -23,7 +23,9 @@ from embryo_tui.actions import ACTIONS, EVERYWHERE
 from embryo_tui.app import EmbryoApp
 from embryo_tui.deeds import Deeds
 from embryo_tui.export import clipboard
+from embryo_tui.look import Look
 from embryo_tui.screens.registry import SCREENS
+from embryo_tui.widgets.heat_map import HeatMap
 from embryo_tui.widgets.panel import Lines
 from embryo_tui.widgets.prompt import Prompt
 
@@ -186,6 +188,14 @@ async def test_every_line_is_as_wide_as_its_widget(world: Any, torn_store: Path)
                 await app.action_show(view.key)
                 await world.settle(pilot)
                 assert not torn(app), f"{view.key} at {size}"
+
+
+async def test_word_pieces_of_wide_letters_leave_a_map_in_its_place(world: Any, store: Path) -> None:
+    async with world.opened(store, Look(screen="attention")) as (app, pilot):
+        await world.settle(pilot)
+        large = app.query_one("#map", HeatMap)
+        large.fill(large.matrix + 0, ("日本", "日本語日本語日本語", "🙂") * len(large.matrix))
+        assert not torn(app)
 
 
 def torn(app: EmbryoApp) -> list[str]:
